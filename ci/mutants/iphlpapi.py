@@ -1,0 +1,82 @@
+"""Windows' structures broken by one byte; see ci/mutants.py."""
+
+TARGET = "dualstack/platforms/iphlpapi.py"
+TESTS = ("tests/platforms/test_iphlpapi.py",)
+# Each field by name, as it stands, and followed by one byte too many.
+_FIELDS = (
+    '("IfIndex", _U32),',
+    '("AdapterName", pointer),',
+    '("FirstUnicastAddress", pointer),',
+    '("FirstAnycastAddress", pointer),',
+    '("FirstMulticastAddress", pointer),',
+    '("FirstDnsServerAddress", pointer),',
+    '("DnsSuffix", pointer),',
+    '("Description", pointer),',
+    '("FriendlyName", pointer),',
+    '("PhysicalAddress", _U8 * 8),',
+    '("PhysicalAddressLength", _U32),',
+    '("Mtu", _U32),',
+    '("IfType", _U32),',
+    '("OperStatus", _U32),',
+    '("Ipv6IfIndex", _U32),',
+    '("ZoneIndices", _U32 * 16),',
+    '("FirstPrefix", pointer),',
+    '("TransmitLinkSpeed", _U64),',
+    '("ReceiveLinkSpeed", _U64),',
+    '("FirstWinsServerAddress", pointer),',
+    '("FirstGatewayAddress", pointer),',
+    '("Ipv4Metric", _U32),',
+    '("Ipv6Metric", _U32),',
+    '("Luid", _U64),',
+    '("Dhcpv4Server", SocketAddress),',
+    '("CompartmentId", _U32),',
+    '("NetworkGuid", _U8 * 16),',
+    '("ConnectionType", _U32),',
+    '("TunnelType", _U32),',
+    '("Dhcpv6Server", SocketAddress),',
+    '("Dhcpv6ClientDuid", _U8 * 130),',
+    '("Dhcpv6ClientDuidLength", _U32),',
+    '("Dhcpv6Iaid", _U32),',
+    '("FirstDnsSuffix", pointer),',
+    '("Address", SocketAddress),',
+    '("PrefixOrigin", _U32),',
+    '("SuffixOrigin", _U32),',
+    '("DadState", _U32),',
+    '("ValidLifetime", _U32),',
+    '("PreferredLifetime", _U32),',
+    '("LeaseLifetime", _U32),',
+    '("OnLinkPrefixLength", _U8),',
+)
+MUTANTS = (
+    *((f"one byte too many after {field}", field, f'{field} ("_", _U8),') for field in _FIELDS),
+    (
+        "the length of a sockaddr has eight bytes",
+        '("iSockaddrLength", ctypes.c_int32)',
+        '("iSockaddrLength", ctypes.c_int64)',
+    ),
+    (
+        "a route row is a byte longer",
+        'ROUTE_ROW = Struct("<8xI28sB3x28s12xI16x")',
+        'ROUTE_ROW = Struct("<8xI28sB3x28s12xI17x")',
+    ),
+    (
+        "the next hop is a byte later",
+        'ROUTE_ROW = Struct("<8xI28sB3x28s12xI16x")',
+        'ROUTE_ROW = Struct("<8xI28sB4x28s11xI16x")',
+    ),
+    (
+        "the metric is a byte later",
+        'ROUTE_ROW = Struct("<8xI28sB3x28s12xI16x")',
+        'ROUTE_ROW = Struct("<8xI28sB3x28s13xI15x")',
+    ),
+    (
+        "the scope of a sockaddr_in6 is missing",
+        '_SOCKADDR_IN6 = Struct("<HHI16sI")',
+        '_SOCKADDR_IN6 = Struct("<HH16sII")',
+    ),
+    (
+        "the address of a sockaddr_in is a byte later",
+        '_SOCKADDR_IN = Struct("<HH4s8x")',
+        '_SOCKADDR_IN = Struct("<HHx4s7x")',
+    ),
+)

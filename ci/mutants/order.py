@@ -1,0 +1,96 @@
+"""Mistakes one could make in ordering addresses; see ci/mutants.py."""
+
+TARGET = "dualstack/core/order.py"
+TESTS = ("tests/core/test_order.py", "tests/core/test_choose_source.py")
+MUTANTS = (
+    ("ULA precedence of glibc", '("fc00::", 7, 3, 13)', '("fc00::", 7, 40, 13)'),
+    ("ULA label of everything", '("fc00::", 7, 3, 13)', '("fc00::", 7, 3, 1)'),
+    ("mapped precedence above IPv6", '("::ffff:0:0", 96, 35, 4)', '("::ffff:0:0", 96, 45, 4)'),
+    ("6to4 forgotten", '    ("2002::", 16, 30, 2),\n', ""),
+    ("Teredo forgotten", '    ("2001::", 32, 5, 5),\n', ""),
+    ("Teredo takes all of 2001::/16", '("2001::", 32, 5, 5)', '("2001::", 16, 5, 5)'),
+    ("compatible forgotten", '    ("::", 96, 1, 3),\n', ""),
+    ("6bone forgotten", '    ("3ffe::", 16, 1, 12),\n', ""),
+    ("site-local forgotten", '    ("fec0::", 10, 1, 11),\n', ""),
+    ("loopback IPv4 is global", '(("127.0.0.0", 8, 2), ', "("),
+    ("link-local IPv4 is global", '("169.254.0.0", 16, 2), ', ""),
+    ("shortest prefix first", "key=lambda row: -row[1])", "key=lambda row: row[1])"),
+    (
+        "IPv4 not looked up as mapped",
+        "return _MAPPED + packed if len(packed) == 4 else packed",
+        "return packed.rjust(16)",
+    ),
+    (
+        "mapped scope of IPv6",
+        "        packed = packed[12:]\n        if len(packed) == 4:",
+        "        pass\n        if len(packed) == 4:",
+    ),
+    ("multicast scope unread", "return packed[1] & 0x0F", "return _GLOBAL"),
+    ("::1 is global", ' or packed == b"\\0" * 15 + b"\\1"', ""),
+    ("link-local is global", "return _LINK_LOCAL\n", "return _GLOBAL\n"),
+    ("site-local is global", "return _SITE_LOCAL if", "return _GLOBAL if"),
+    ("rule 1 ignored", "return 1, 1, 0, 1, -policy", "return 0, 0, 0, 0, -policy"),
+    ("rule 2 ignored", "int(policy.scope(source) != scope),", "0,"),
+    ("rule 2 turned", "int(policy.scope(source) != scope),", "int(policy.scope(source) == scope),"),
+    ("rule 3 ignored", "key = (key[0], key[1], 1, key[3], key[4], key[5])", "pass"),
+    ("rule 5 ignored", "int(policy.label(source) != policy.label(packed)),", "0,"),
+    (
+        "rule 6 turned",
+        "        -policy.precedence(packed),\n        scope,",
+        "        policy.precedence(packed),\n        scope,",
+    ),
+    (
+        "rule 8 ignored",
+        "-policy.precedence(packed),\n        scope,\n    )",
+        "-policy.precedence(packed),\n        0,\n    )",
+    ),
+    ("rule 9 ignored", "ranked += _by_prefix(groups[key])", "ranked += [endpoint for _, endpoint in groups[key]]"),
+    ("rule 9 turned", "key=lambda item: -item[0]))", "key=lambda item: item[0]))"),
+    (
+        "rule 9 in IPv4 too",
+        (
+            "if len(packed) != 16 or source is None or len(source) != 16:\n        return 0\n"
+            "    shift = 128 - _SUBNET_BITS"
+        ),
+        "if source is None or len(source) != len(packed):\n        return 0\n    shift = 0 if len(packed) == 4 else 64",
+    ),
+    ("rule 9 over the whole address", "_SUBNET_BITS = 64", "_SUBNET_BITS = 128"),
+    ("other families first", "key, matching = (2, 0,", "key, matching = (-1, 0,"),
+    ("keys unsorted", "for key in sorted(groups):", "for key in groups:"),
+    (
+        "interleave not at all",
+        "return [column[index] for index in range(longest) for column in columns if index < len(column)]",
+        "return [e for column in columns for e in column]",
+    ),
+    (
+        "interleave only as far as the shorter",
+        "longest = max(map(len, columns), default=0)",
+        "longest = min(map(len, columns), default=0)",
+    ),
+    ("the last family leads again", "queues[last_family] = queues.pop(last_family)", "pass"),
+    (
+        "leads only when it is better",
+        "return _key(best.packed, source, policy) <= _key",
+        "return _key(best.packed, source, policy) < _key",
+    ),
+    ("leads always", "return _key(best.packed, source, policy) <= _key(rival, rival_source, policy)", "return True"),
+    ("leads never", "return _key(best.packed, source, policy) <= _key(rival, rival_source, policy)", "return False"),
+    ("unique loses the order", "return list(dict.fromkeys(endpoints))", "return sorted(set(endpoints))"),
+    ("gai.conf comments are read", 'words = line.partition("#")[0].split()', "words = line.split()"),
+    ("gai.conf prefixes too long", "if 0 <= length <= bits:", "if 0 <= length:"),
+    (
+        "gai.conf precedence as label",
+        'return Policy(found["precedence"], found["label"]',
+        'return Policy(found["label"], found["precedence"]',
+    ),
+    ("gai.conf scopes ignored", ', found["scopev4"])', ")"),
+    ("gai.conf mapped scopes misread", "length -= 96", "length -= 0"),
+    ("gai.conf rows join the default", "list(precedences) or [_row", "list(precedences) + [_row"),
+    ("gai.conf values unchecked", "if packed is None or not words[2].isdecimal()", "if packed is None or not words[2]"),
+    ("source of another family", "if source.family == destination.family)", ")"),
+    ("source of another scope", "policy.scope(ours) != policy.scope(packed),", "False,"),
+    ("source of another label", "policy.label(ours) != policy.label(packed),", "False,"),
+    ("source by shortest match", "-_matching(packed, ours),", "_matching(packed, ours),"),
+    ("reason without rule 1", 'return "no route or no source address (rule 1)"', 'return ""'),
+    ("reason without rule 2", 'words.append("scope differs', 'words.extend("scope differs'),
+)

@@ -1,0 +1,60 @@
+"""Guards: which endpoints may be connected to, decided when the address is known and before its socket exists.
+
+Problem. A server that fetches URLs for others must not fetch ``http://169.254.169.254/`` or ``http://localhost/``. The
+naive way resolves the name, looks at the addresses, and lets the client resolve again; the second answer is another
+one (DNS rebinding). Another naive way compares text, and ``::ffff:127.0.0.1``, ``64:ff9b::a9fe:a9fe`` or ``0.0.0.0``
+slip through.
+
+Our rule. ``connect(allow=...)`` asks the guard about each endpoint right before its socket is made, with the one answer
+it then connects to, and asks again about the peer the connected socket names. A guard is a function of an Endpoint, or
+a collection of networks that are allowed. ``public_only`` looks through every form that carries an IPv4 address
+(core/special.py). What is refused is reported as an attempt that was never made.
+"""
+
+from __future__ import annotations
+
+from .endpoint import Endpoint, IPEndpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from ipaddress import IPv4Network, IPv6Network
+
+    Guard = Callable[[Endpoint], bool]
+    Allow = Guard | Iterable[str | IPv4Network | IPv6Network]
+
+__all__ = ("guard_from", "public_only")
+
+
+def public_only(endpoint: Endpoint) -> bool:
+    """Allow only addresses that are globally reachable unicast: the ready-made guard against SSRF.
+
+    Refuses loopback, private, shared, link-local, unspecified, multicast, documentation and reserved addresses, Unix
+    paths, and every IPv6 address that carries such an IPv4 address (mapped, NAT64, 6to4, Teredo, ISATAP).
+    """
+    return isinstance(endpoint, IPEndpoint) and endpoint.is_global
+
+
+def guard_from(allow: Allow | None) -> Guard | None:
+    """Make a guard of what ``allow=`` takes: a function, or networks such as ``["192.0.2.0/24", "2001:db8::/32"]``."""
+    if allow is None or callable(allow):
+        return allow
+    from ipaddress import ip_network
+
+    if isinstance(allow, (str, bytes)):
+        raise TypeError("allow takes a function or a collection of networks, not one text; write [text]")
+    rows: list[tuple[int, int, int]] = []
+    for item in allow:
+        network = ip_network(item)  # strict: "10.0.0.1/8" is a slip, and ValueError says so
+        bits = network.max_prefixlen
+        rows.append((bits, bits - network.prefixlen, int(network.network_address) >> (bits - network.prefixlen)))
+
+    def allowed(endpoint: Endpoint) -> bool:
+        endpoint = endpoint.unmapped()  # ::ffff:10.0.0.8 is 10.0.0.8 on the wire
+        if not isinstance(endpoint, IPEndpoint):
+            return False
+        packed = endpoint.packed
+        number, bits = int.from_bytes(packed, "big"), 8 * len(packed)
+        return any(bits == width and number >> shift == prefix for width, shift, prefix in rows)
+
+    return allowed

@@ -1,0 +1,76 @@
+"""What earlier connections taught: a family that went silent for a host does not cost the delay again.
+
+Problem. Where IPv6 packets to a host vanish, each connection to it waits the attempt delay before IPv4 gets its turn:
+250 ms per connection, for every connection of a page, all day.
+
+Our rule. When an attempt of the other family wins while one has been silent for at least the attempt delay, the silent
+family of that host is remembered. The next races for the host start with the other family, and its answer waits for
+nobody. Nothing is ever left out: the silent family follows as second, and is forgotten as soon as it wins.
+
+What is remembered is only true of a network and for a while: it goes after ``seconds``, when the addresses of this host
+change (``place``), and by ``clear()``. At most ``size`` hosts are kept, the oldest go first.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+__all__ = ("History",)
+
+
+class History:
+    """A bounded memory of silent families per host; safe to share between threads.
+
+    ``connect`` uses one per process by default; give your own as ``history=``, or None to remember nothing.
+    """
+
+    __slots__ = ("_known", "_lock", "seconds", "size")
+
+    def __init__(self, seconds: float = 600.0, size: int = 1024) -> None:
+        self.seconds: float = seconds
+        self.size: int = size
+        self._lock = allocate_lock()
+        self._known: dict[str, tuple[int, Hashable, float]] = {}  # host -> family, place, time noted
+
+    def knows(self, host: str) -> bool:
+        """Whether anything is noted about *host*; cheap, so that ``place`` need not be found out in vain."""
+        return host in self._known
+
+    def silent(self, host: str, place: Hashable, now: float) -> int | None:
+        """The family that went silent for *host* in this *place* not long ago, or None."""
+        with self._lock:
+            found = self._known.get(host)
+            if found is None:
+                return None
+            family, where, noted = found
+            if where == place and noted <= now < noted + self.seconds:
+                return family
+            del self._known[host]
+            return None
+
+    def note(self, host: str, family: int, place: Hashable, now: float) -> None:
+        """Remember that *family* was silent for *host*."""
+        with self._lock:
+            self._known.pop(host, None)  # to the end: a dict keeps the order of insertion
+            self._known[host] = family, place, now
+            while len(self._known) > self.size:
+                del self._known[next(iter(self._known))]
+
+    def forget(self, host: str, family: int) -> None:
+        """*family* works for *host* again."""
+        with self._lock:
+            found = self._known.get(host)
+            if found is not None and found[0] == family:
+                del self._known[host]
+
+    def clear(self) -> None:
+        """Forget everything, as after a change of network."""
+        with self._lock:
+            self._known.clear()
+
+    def __len__(self) -> int:
+        return len(self._known)

@@ -1,0 +1,198 @@
+"""Interfaces: one snapshot of all network interfaces, with lookup and filters.
+
+A snapshot is a sequence in the system's own order (rising index on Linux) and never changes; ask again for a
+newer one. ``addresses()`` answers the question most programs have, "which address should I use", by family,
+scope, kind and state, best first. What it cannot answer is "which one is reached from outside": no host knows
+that without asking somebody outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, Literal, overload
+
+    from .interface import Interface
+    from .interface_address import InterfaceAddress, Scope
+
+    Kind = Literal["usable", "private", "global", "link_local", "temporary", "loopback"]
+
+__all__ = ("Interfaces",)
+
+_KINDS: dict[str, Callable[[InterfaceAddress], bool]] = {
+    "usable": lambda address: address.is_bindable and not address.is_deprecated,
+    "private": lambda address: address.is_private,
+    "global": lambda address: address.is_global,
+    "link_local": lambda address: address.is_link_local,
+    "temporary": lambda address: address.is_temporary,
+    "loopback": lambda address: address.is_loopback,
+}
+_NEARNESS = {"global": 0, "link": 1, "host": 2}
+
+
+class Interfaces(Sequence["Interface"]):
+    """All interfaces at one moment: a sequence, and a look-up by name, index and address.
+
+    ``nics["eth0"]`` finds by any of the interface's names and raises KeyError with near matches,
+    ``nics[0]`` is the first one as in any sequence, ``nics.by_index(3)`` the one the system numbers 3.
+
+    ``consistent`` is False when the system kept changing while it was read and said so at every retry: an
+    address that was there all the time may then be missing or doubled.
+    """
+
+    __slots__ = ("_items", "consistent")
+
+    consistent: bool
+
+    def __init__(self, items: Iterable[Interface] = (), consistent: bool = True) -> None:
+        self._items = tuple(items)
+        self.consistent = consistent
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, which: int | str) -> Interface: ...
+        @overload
+        def __getitem__(self, which: slice) -> Interfaces: ...
+
+    def __getitem__(self, which: int | str | slice) -> Interface | Interfaces:
+        if isinstance(which, str):
+            found = self.get(which)
+            if found is None:
+                raise KeyError(self._unknown(which))
+            return found
+        if isinstance(which, slice):
+            return Interfaces(self._items[which], self.consistent)
+        return self._items[which]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Interface]:
+        return iter(self._items)
+
+    def __contains__(self, what: object) -> bool:
+        return self.get(what) is not None if isinstance(what, str) else what in self._items
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The interface names, in order."""
+        return tuple(item.name for item in self._items)
+
+    def get(self, name: str) -> Interface | None:
+        """Find an interface by name, alternative name, GUID or display name, in this order; or None."""
+        for item in self._items:
+            if item.name == name:
+                return item
+        for item in self._items:
+            if name in item.alternative_names:
+                return item
+        for item in self._items:
+            if item.display_name == name:
+                return item
+        return None
+
+    def by_index(self, index: int) -> Interface:
+        """Find the interface the system numbers *index*; KeyError if there is none."""
+        for item in self._items:
+            if item.index == index:
+                return item
+        raise KeyError(f"no interface has index {index}; there are {[item.index for item in self._items]}")
+
+    def by_address(self, host: str | bytes) -> Interface:
+        """Find the interface that has the address *host* (text, or 4 or 16 bytes); KeyError if none has it.
+
+        A link-local address without a zone may be on several interfaces; the first one is returned.
+        """
+        for address in self._every():
+            if host == (address.packed if isinstance(host, bytes) else address.host):
+                return self.by_index(address.index)
+        if isinstance(host, str):
+            from ipaddress import ip_address
+
+            text, _, zone = host.partition("%")
+            try:
+                packed = ip_address(text).packed
+            except ValueError:
+                raise KeyError(f"no interface has {host!r}, which is not an IP address") from None
+            for address in self._every():
+                if address.packed == packed and zone in ("", address.interface, str(address.index)):
+                    return self.by_index(address.index)
+        raise KeyError(f"no interface has the address {host!r}")
+
+    def addresses(
+        self,
+        *,
+        family: int | None = None,
+        scope: Scope | None = None,
+        kind: Kind | Sequence[Kind] = (),
+        up: bool | None = True,
+        interface: str | int | None = None,
+    ) -> list[InterfaceAddress]:
+        """List the addresses that meet all conditions, the one to prefer first.
+
+        Order: usable before tentative and duplicated, not deprecated before deprecated, global before
+        link-local before loopback, lasting before temporary, then the system's own order.
+
+        ``up`` True takes interfaces that are up, False those that are down, None all. ``kind`` is a name or
+        several that must all hold: ``usable`` (a socket can be bound to it and new connections may start from
+        it), ``private``, ``global``, ``link_local``, ``loopback``, ``temporary``. ``interface`` is a name or
+        an index; KeyError if it does not exist.
+        """
+        tests = [_KINDS[kind]] if isinstance(kind, str) else [_KINDS[name] for name in kind]
+        nics: Iterable[Interface] = self._items
+        if interface is not None:
+            nics = [self.by_index(interface) if isinstance(interface, int) else self[interface]]
+        found = [
+            address
+            for nic in nics
+            if up is None or nic.is_up == up
+            for address in nic.addresses
+            if (family is None or address.family == family)
+            and (scope is None or address.scope == scope)
+            and all(test(address) for test in tests)
+        ]
+        return sorted(found, key=_preference)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as JSON-ready values."""
+        return {"consistent": self.consistent, "interfaces": [item.to_dict() for item in self._items]}
+
+    def _every(self) -> Iterator[InterfaceAddress]:
+        for item in self._items:
+            yield from item.addresses
+
+    def _unknown(self, name: str) -> str:
+        from difflib import get_close_matches
+
+        known = [word for item in self._items for word in (item.name, *item.alternative_names)]
+        near = get_close_matches(name, known, n=3) or known[:10]
+        return f"no interface is called {name!r}; there is {', '.join(near) or 'none at all'}"
+
+    def __str__(self) -> str:
+        text = "\n".join(map(str, self._items))
+        return text if self.consistent else text + "\n(the list changed while it was read)"
+
+    def __repr__(self) -> str:
+        return f"<Interfaces {', '.join(self.names)}>"
+
+    def __eq__(self, other: object) -> bool:
+        return self._items == other._items if isinstance(other, Interfaces) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Interfaces, (self._items, self.consistent)
+
+
+def _preference(address: InterfaceAddress) -> tuple[bool, bool, int, bool]:
+    return (
+        not address.is_bindable,
+        address.is_deprecated,
+        _NEARNESS[address.scope],
+        address.is_temporary,
+    )

@@ -1,0 +1,249 @@
+"""connect: Happy Eyeballs (RFC 8305) in plain synchronous code, on selectors, without a thread of its own.
+
+The decisions are core/race.py's, the waiting is selecting.py's; here are the arguments and their meaning.
+
+An address that stands alone, a literal mostly, has nothing to race: one blocking connect does it.
+"""
+
+from __future__ import annotations
+
+from _socket import AF_INET, AF_INET6, SOCK_STREAM
+
+from .. import doors
+from ..core.endpoint import AF_UNIX, Endpoint, IPv4Endpoint, IPv6Endpoint, ipv4_endpoint, ipv6_endpoint
+from ..core.history import History
+from ..core.race import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays
+from ..core.text import ipv4_packed, ipv6_packed
+from .attempt import SelfConnected, Ways, local_addresses
+from .names import Question, prepare
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from socket import socket as Socket
+
+    from ..core.guard import Allow
+    from ..core.options import SocketOptions
+    from ..core.trace import Trace
+    from ..doors import Doors
+    from ..errors import ConnectError
+    from .attempt import Local
+    from .resolve import Host
+
+__all__ = ("connect", "history")
+
+#: What the connects of this process remember unless they are given another History: see core/history.py.
+history: History = History()
+
+_UNSPECIFIED = {b"\0\0\0\0": ("127.0.0.1",), bytes(16): ("::1", "127.0.0.1")}
+_connect_unix: list[Callable[[Doors, Socket, Endpoint, float | None], None]] = []  # imported once, when first needed
+TRIES = 3  # of an address that turns out to be ourselves
+
+
+def connect(
+    host: Host,
+    port: int | str | None = None,
+    *,
+    timeout: float | None = None,
+    local: Local | None = None,
+    attempt_delay: float | None = ATTEMPT_DELAY_SECONDS,
+    resolution_delay: float = RESOLUTION_DELAY_SECONDS,
+    family: int | None = None,
+    allow: Allow | None = None,
+    trace: Trace | None = None,
+    tls: ssl.SSLContext | None = None,
+    server_hostname: str | None = None,
+    options: SocketOptions | None = None,
+    history: History | None = history,
+) -> Socket:
+    """Connect to a host by the first of its addresses that answers; returns a blocking stdlib socket.
+
+    All addresses of both families race as RFC 8305 says, so a dead one costs *attempt_delay* (0.25 s), not a timeout.
+    *timeout* in seconds covers everything, the name look-up and the TLS handshake included; without one a black hole
+    lasts until the system gives up, two minutes or more.
+
+    * *host* may carry its port (``"[::1]:80"``), be ``"unix:/path"``, an Address or an Endpoint. ``"::"``,
+      ``"0.0.0.0"`` and ``"*"`` mean loopback on every system.
+    * *local*: where to connect from: a port, an address (``"192.0.2.1"``, ``"[::]:5000"``), an interface
+      (``"%eth0"``), or a list with one address per family. Candidates of a family without one are not tried.
+    * *attempt_delay*: 0.01 to 2 seconds between attempts; None tries one address at a time.
+    * *allow*: a function of each Endpoint, or networks; asked right before the socket is made, so that there is no
+      second look-up to fool. ``dualstack.public_only`` keeps a server from reaching into its own network.
+    * *trace*: called with a TraceEvent for each thing that happens.
+    * *tls*: an SSLContext; *server_hostname* defaults to the host as written, which is right for names and IP literals.
+      A Unix socket needs it spelled out.
+    * *history*: what to remember about silent families (10 minutes, per process); None remembers nothing.
+
+    Raises ConnectError, whose ``attempts`` say what happened to each address and after how long, and which is also a
+    ConnectionRefusedError or a TimeoutError when all agree; ResolveError for a name without addresses; AddressError for
+    what is no address; ssl.SSLError from the handshake.
+    """
+    door = doors.current
+    started = door.monotonic()
+    if type(host) is str and type(port) is int and family is None and trace is None and tls is None:
+        literal = plain(door, host, port)
+        if literal is not None and (timeout is None or timeout >= 0):
+            check_delays(attempt_delay, resolution_delay)
+            return _alone(ways_of(door, allow, local, options), literal, started, timeout)
+    question = read(door, host, port, family)
+    check_delays(attempt_delay, resolution_delay)
+    if timeout is not None and not timeout >= 0:
+        raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout!r}")
+    if tls is not None:
+        server_hostname = tls_name(question, server_hostname)
+    ways = ways_of(door, allow, local, options)
+    ways.unix_type = question.unix_type
+    known = question.endpoints
+    if known is not None and len(known) == 1 and trace is None:
+        sock = _alone(ways, known[0], started, timeout)
+    else:
+        from .conductor import Settings
+        from .selecting import Selecting
+
+        settings = Settings(target_of(question), started, timeout, attempt_delay, resolution_delay, history, trace)
+        sock = Selecting(ways, question, settings).run()
+    if tls is None:
+        return sock
+    from .tls import wrap
+
+    return wrap(door, sock, tls, server_hostname, started, timeout, trace)
+
+
+# ---------------------------------------------------------------------- shared with aio/
+
+
+def read(door: Doors, host: Host, port: int | str | None, family: int | None) -> Question:
+    """``prepare`` for connecting: an unspecified address means loopback."""
+    if port is None and family is None:  # the way of a Unix path over Address costs a quarter of its connection
+        if isinstance(host, Endpoint):
+            if host.family == AF_UNIX:
+                return Question(None, 0, [host])
+        elif isinstance(host, str) and host.startswith("unix:/"):
+            from ..core.endpoint_unix import UnixEndpoint
+
+            return Question(None, 0, [UnixEndpoint.read(host)])
+    question = prepare(door, host, port, family, SOCK_STREAM, False)
+    known = question.endpoints
+    if known is not None and len(known) == 1:
+        only = known[0]
+        if isinstance(only, (IPv4Endpoint, IPv6Endpoint)) and only.packed in _UNSPECIFIED:
+            # Linux takes these for loopback, Windows refuses them with WSAEADDRNOTAVAIL.
+            question.endpoints = [
+                IPv6Endpoint(text, only.port) if ":" in text else IPv4Endpoint(text, only.port)
+                for text in _UNSPECIFIED[only.packed]
+                if family is None or family == (AF_INET6 if ":" in text else AF_INET)
+            ]
+    return question
+
+
+def tls_name(question: Question, server_hostname: str | None) -> str | None:
+    """The name for SNI and verification: the host as written, without its zone, which only this host understands."""
+    if server_hostname is not None:
+        return server_hostname
+    if not question.host:
+        raise ValueError("tls needs server_hostname here: the address has no host name to verify")
+    return (question.name or question.host).partition("%")[0].rstrip(".")
+
+
+def ways_of(door: Doors, allow: Allow | None, local: Local | None, options: SocketOptions | None) -> Ways:
+    """Read the arguments about how sockets are made."""
+    guard = None
+    if allow is not None:
+        from ..core.guard import guard_from
+
+        guard = guard_from(allow)
+    return Ways(door, guard, local_addresses(door, local) if local is not None else None, options)
+
+
+def target_of(question: Question) -> str:
+    """How messages name what was connected to."""
+    known = question.endpoints
+    if known is not None and len(known) == 1:
+        return str(known[0])
+    return f"{question.host or 'this host'} port {question.port}"
+
+
+# ---------------------------------------------------------------------- one address
+
+
+def plain(door: Doors, host: str, port: int) -> Endpoint | None:
+    """The endpoint of a plain literal, or of a name with one address in the hosts file: the common cases made short.
+
+    None for everything that needs a closer look.
+    """
+    if not 0 <= port < 65536:
+        return None
+    if host[-1:].isalpha() and ":" not in host:
+        from .etc import hosts_addresses
+
+        texts = hosts_addresses(door, host)
+        if len(texts) != 1:
+            return None
+        host = texts[0]
+    if ":" not in host:
+        return ipv4_endpoint(host, port) if ipv4_packed(host) and host != "0.0.0.0" else None
+    packed = ipv6_packed(host)
+    # Not the unspecified address, which means loopback, and nothing that may need a zone.
+    return ipv6_endpoint(packed, port) if packed and packed[0] != 0xFE and packed != bytes(16) else None
+
+
+def _alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None) -> Socket:
+    """Connect to the one address there is; the same errors as a race of one."""
+    door, sockaddr = ways.door, endpoint.sockaddr
+    tries = TRIES
+    while True:
+        try:
+            sock = ways.open(endpoint)
+            try:
+                if endpoint.family == AF_UNIX:
+                    if not _connect_unix:
+                        from .sunpath import connect as connect_unix
+
+                        _connect_unix.append(connect_unix)
+                    _connect_unix[0](door, sock, endpoint, None if timeout is None else started + timeout)
+                    sock.setblocking(True)
+                elif timeout is None:
+                    sock.connect(sockaddr)
+                else:
+                    left = started + timeout - door.monotonic()
+                    if left <= 0:
+                        raise TimeoutError
+                    sock.settimeout(left)
+                    sock.connect(sockaddr)
+                    sock.settimeout(None)
+                ways.check(sock, endpoint)
+            except BaseException:
+                sock.close()
+                raise
+            return sock
+        except SelfConnected as error:
+            tries -= 1
+            failure: OSError = error
+            if tries:
+                continue
+        except OSError as error:
+            failure = error
+        break
+    try:
+        raise lone_failure(endpoint, failure, started, door.monotonic(), timeout)
+    finally:
+        del failure  # the exception's frame is this one: a cycle otherwise
+
+
+def lone_failure(
+    endpoint: Endpoint, failure: OSError, started: float, now: float, timeout: float | None
+) -> ConnectError:
+    """What a race of one that ended with *failure* amounts to."""
+    from ..core.report import NotTried, report
+    from ..errors import Attempt
+
+    late = timeout is not None and isinstance(failure, TimeoutError) and failure.errno is None  # ours, not ETIMEDOUT
+    if isinstance(failure, NotTried):
+        attempt = Attempt(endpoint, None, None, failure)
+    else:
+        attempt = Attempt(endpoint, 0.0, now - started, None if late else failure)
+    error = report(str(endpoint), [attempt], timeout=timeout, timed_out=late)
+    error.__cause__ = attempt.error
+    error.__suppress_context__ = True
+    return error

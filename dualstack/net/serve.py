@@ -1,0 +1,116 @@
+"""Serving: a bounded pool of handler threads over one listener.
+
+Problem: a thread per connection without a bound is a denial of service waiting for its client; a fixed pool behind a
+queue accepts connections nobody will answer for minutes.
+
+Our rule: a connection is accepted when a worker is free to take it and waits in the kernel's backlog until then, where
+the client's own timeout and the kernel's limit apply. A handler that raises is logged and its connection closed; the
+server goes on. Draining gives handlers their time, then shuts their connections down so that a blocked read returns;
+``run`` returns when the last handler has.
+
+Left out: killing a handler that ignores the end of its connection; Python cannot stop a thread.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from .. import platforms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from socket import socket as Socket
+
+    from ..core.endpoint import Endpoint
+    from .listener import Listener
+
+__all__ = ("Server",)
+
+
+class Server:
+    """The accept loop and the workers of one ``Listener.serve`` call."""
+
+    def __init__(
+        self,
+        listener: Listener,
+        handler: Callable[[Socket, Endpoint], object],
+        workers: int,
+        handshake_timeout: float,
+    ) -> None:
+        if workers < 1:
+            raise ValueError("serve needs at least one worker")
+        self._listener = listener
+        self._handler = handler
+        self._handshake_timeout = handshake_timeout
+        self._free = threading.Semaphore(workers)
+        self._active: dict[threading.Thread, Socket] = {}
+        self._idle = threading.Condition()
+
+    def run(self) -> None:
+        """Accept until the listener is closed, then wait for the handlers."""
+        try:
+            while True:
+                self._free.acquire()
+                try:
+                    connection, peer = self._listener.accept()
+                except BaseException:
+                    self._free.release()
+                    raise
+                self._start(connection, peer)
+        except BaseException as error:
+            if not (isinstance(error, OSError) and self._listener.closed):
+                self.drain(0.0)  # Ctrl-C: handlers that sit in a read would keep the finally below for ever
+                raise
+        finally:
+            with self._idle:
+                while self._active:
+                    self._idle.wait()
+
+    def _start(self, connection: Socket, peer: Endpoint) -> None:
+        thread = threading.Thread(target=self._work, args=(connection, peer), name=f"dualstack {peer}", daemon=True)
+        try:
+            with self._idle:
+                self._active[thread] = connection
+            thread.start()
+        except BaseException:
+            with self._idle:
+                self._active.pop(thread, None)
+            self._free.release()
+            connection.close()
+            raise
+
+    def _work(self, connection: Socket, peer: Endpoint) -> None:
+        try:
+            with connection:
+                self._handshake(connection)
+                self._handler(connection, peer)
+        except Exception:  # whatever a handler raises is logged; it must not end the others
+            from logging import getLogger
+
+            getLogger("dualstack").exception("handler for %s", peer)
+        finally:
+            with self._idle:
+                del self._active[threading.current_thread()]
+                self._idle.notify_all()
+            self._free.release()
+
+    def _handshake(self, connection: Socket) -> None:
+        handshake = getattr(connection, "do_handshake", None)
+        if handshake is not None:
+            connection.settimeout(self._handshake_timeout)
+            handshake()
+            connection.settimeout(None)
+
+    def drain(self, seconds: float) -> None:
+        """Give the handlers *seconds*, then shut their connections down."""
+        me = threading.current_thread()  # a handler may close its own listener; it does not wait for itself
+        with self._idle:
+            self._idle.wait_for(lambda: not (self._active.keys() - {me}), timeout=seconds)
+            for thread, connection in self._active.items():
+                try:
+                    if thread is me:
+                        continue
+                    platforms.current.interrupt(connection)
+                except OSError:
+                    pass  # the client or the handler was faster

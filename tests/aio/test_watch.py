@@ -1,0 +1,129 @@
+"""aio.watch_interfaces() on every kind of loop: notices on a socket, notices from a thread, cancelling, closing."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+import dualstack.aio
+from dualstack import platforms
+from dualstack.aio.backend import current
+from dualstack.core.interface import UP, Interface
+from dualstack.core.interfaces import Interfaces
+from dualstack.platforms.change_source import ChangeSource, SocketSource
+from dualstack.platforms.contract import Platform
+
+
+class ThreadSource(ChangeSource):
+    """No socket to wait for: as on Windows."""
+
+    def __init__(self) -> None:
+        self.state = threading.Condition()
+        self.notices = 0
+        self.closed = False
+
+    def notify(self) -> None:
+        with self.state:
+            self.notices += 1
+            self.state.notify_all()
+
+    def wait(self, timeout):
+        with self.state:
+            self.state.wait_for(lambda: self.notices or self.closed, timeout)
+            found, self.notices = bool(self.notices), 0
+            return found and not self.closed
+
+    def close(self):
+        with self.state:
+            self.closed = True
+            self.state.notify_all()
+
+
+class System(Platform):
+    def __init__(self) -> None:
+        self.names = ["a"]
+
+    def interfaces(self):
+        return Interfaces([Interface(name, number, UP) for number, name in enumerate(self.names, 1)])
+
+    def routes(self):
+        return []
+
+    def watch(self, poll_interval=None):
+        return self.source
+
+
+@pytest.fixture(params=["socket", "thread"])
+def system(request, monkeypatch: pytest.MonkeyPatch):
+    made = System()
+    monkeypatch.setattr(platforms, "current", made)
+    if request.param == "thread":
+        made.source = ThreadSource()
+        made.notify = made.source.notify
+        yield made
+        return
+    if not hasattr(socket, "AF_UNIX"):
+        pytest.skip("needs datagram socket pairs; runs on Linux and macOS")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ours.setblocking(False)
+    made.source = SocketSource(ours, socket.socketpair(), lambda *_: True, 105)
+    made.notify = lambda: theirs.send(b"x")
+    yield made
+    made.source.close()
+    theirs.close()
+
+
+def test_changes(run, system) -> None:
+    async def main():
+        async with dualstack.aio.watch_interfaces() as watcher:
+            found = []
+            for name in ("b", "c"):
+                system.names.append(name)
+                system.notify()
+                found.append(await watcher.__anext__())
+            assert [(change.action, change.interface) for change in found] == [("added", "b"), ("added", "c")]
+            assert watcher.interfaces.names == ("a", "b", "c")
+        assert [change async for change in watcher] == []
+
+    run(main)
+
+
+def test_close_ends_the_wait_of_another_task(run, system) -> None:
+    async def main():
+        watcher = dualstack.aio.watch_interfaces()
+        ended = []
+
+        async def wait():
+            ended.append([change async for change in watcher])
+
+        async with current().children() as children:
+            children.start(wait, release=lambda: None)
+            await current().checkpoint()
+            watcher.close()
+            watcher.close()
+        assert ended == [[]]
+
+    run(main)
+
+
+def test_a_cancelled_wait_loses_nothing(run, system) -> None:
+    async def main():
+        async with dualstack.aio.watch_interfaces() as watcher:
+
+            async def wait():
+                await watcher.__anext__()
+                raise AssertionError("nothing has changed yet")
+
+            async with current().children() as children:
+                children.start(wait, release=lambda: None)
+                await current().checkpoint()
+                await current().checkpoint()
+                children.cancel()
+            system.names.append("b")
+            system.notify()
+            change = await watcher.__anext__()
+            assert (change.action, change.interface) == ("added", "b")
+
+    run(main)

@@ -1,0 +1,59 @@
+"""Fixtures for all tests: the fake world, a held port free on both families, a short Unix path, a TLS pair."""
+
+from __future__ import annotations
+
+import gc
+import pathlib
+import runpy
+import ssl
+import sys
+
+import pytest
+
+pytest_plugins = ["dualstack.testing.fixtures"]
+
+CERTIFICATE = pathlib.Path(__file__).parent / "data" / "localhost.pem"
+
+
+DEVIATIONS = runpy.run_path(str(pathlib.Path(__file__).with_name("wine_deviations.py")))["DEVIATIONS"]
+
+
+def under_wine() -> bool:
+    """Whether this Windows is Wine; for choosing what to skip, never for what the library does."""
+    if sys.platform != "win32":
+        return False
+    from ctypes import WinDLL
+
+    return hasattr(WinDLL("ntdll"), "wine_get_version")
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Skip under Wine what it does otherwise than Windows; each name is a row of wine_deviations.py."""
+    wine = under_wine()
+    for item in items:
+        for mark in item.iter_markers("wine_skip"):
+            (name,) = mark.args
+            if name not in DEVIATIONS:
+                raise pytest.UsageError(f"{item.nodeid}: wine_deviations.py has no row {name!r}")
+            if wine:
+                item.add_marker(pytest.mark.skip(reason=f"Wine deviation {name}: {DEVIATIONS[name][0]}"))
+
+
+@pytest.fixture
+def tls_pair():
+    """A server's and a client's SSLContext that trust each other, for localhost, 127.0.0.1 and ::1."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(CERTIFICATE)
+    client = ssl.create_default_context(cafile=str(CERTIFICATE))
+    return server, client
+
+
+def pytest_collection_finish() -> None:
+    """Take what collecting made out of the collector's sight.
+
+    Many tests collect garbage to show that nothing needed it; with thousands of collected tests alive each such
+    collection took a tenth of a second, and most of the run.
+    """
+    gc.collect()
+    if hasattr(gc, "freeze"):  # not on PyPy
+        gc.freeze()

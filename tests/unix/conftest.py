@@ -1,0 +1,90 @@
+"""A short directory for sockets, both ways of making a socket file, and a ledger of descriptors and files."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import socket
+import sys
+import tempfile
+
+import pytest
+
+from dualstack import platforms
+from dualstack.core.endpoint_unix import UnixEndpoint
+
+if not hasattr(socket, "AF_UNIX"):
+    collect_ignore_glob = ["test_*.py"]  # Windows: tests/windows runs the Winsock layer instead
+
+
+def open_descriptors() -> set[str]:
+    """The descriptors this process has open; what listdir itself opens is gone by then."""
+    return {name for name in os.listdir("/dev/fd") if os.path.lexists(f"/dev/fd/{name}")}
+
+
+@pytest.fixture
+def folder():
+    """A directory with a short name, as os.PathLike users write it; empty again at the end of the test."""
+    path = tempfile.mkdtemp(prefix="ds", dir="/tmp")
+    yield path
+    left = sorted(os.listdir(path))
+    shutil.rmtree(path)
+    assert left == [], f"left behind: {left}"
+
+
+@pytest.fixture
+def path(folder):
+    """A socket path in the directory; the test removes what it leaves there."""
+    return f"{folder}/s"
+
+
+@pytest.fixture(autouse=True)
+def ledger():
+    """Every descriptor opened in a test is closed in it, without the help of the garbage collector."""
+    gc.collect()
+    gc.disable()
+    before = open_descriptors()
+    yield
+    after = open_descriptors()
+    gc.enable()
+    assert after == before
+
+
+@pytest.fixture(params=["in place", "aside"])
+def way(request, monkeypatch):
+    """Both ways of making the file: Linux's, and the one of every other POSIX system."""
+    if request.param == "in place" and not platforms.current.mode_before_bind:
+        pytest.skip("fchmod before bind works on Linux only, and runs there")
+    monkeypatch.setattr(platforms.current, "mode_before_bind", request.param == "in place", raising=False)
+    return request.param
+
+
+@pytest.fixture
+def umask():
+    """Set the umask of the test run, and put it back."""
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.fixture
+def stale():
+    """Leave a socket file behind as a killed server does."""
+
+    def leave(path: str, type: int = socket.SOCK_STREAM) -> os.stat_result:
+        with socket.socket(socket.AF_UNIX, type) as sock:
+            sock.bind(path)
+        return os.lstat(path)
+
+    return leave
+
+
+@pytest.fixture
+def endpoint(path):
+    return UnixEndpoint(path)
+
+
+needs_root = pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() != 0, reason="needs root to make files of other users; ci/ runs as root"
+)
