@@ -35,7 +35,10 @@ else:
     getaddrinfo = _connect.getaddrinfo
     has_dualstack_ipv6 = _listening.has_dualstack_ipv6
     if hasattr(_stdlib, "recv_fds"):
-        pass
+        from . import socket_passing as _passing
+
+        recv_fds = _passing.recv_fds
+        send_fds = _passing.send_fds
 
     def create_connection(address, timeout=_GLOBAL_DEFAULT_TIMEOUT, source_address=None, *, all_errors=False):
         """Connect to *address*, ``(host, port)``, by the first of its addresses that answers.

@@ -76,7 +76,11 @@ class socket(_Base, metaclass=_AnySocket):  # type: ignore[misc]  # the base dep
         """
         fileno, address = self._accept()
         family = _family(self)
-        sock = socket(family, _type(self), self.proto, fileno=fileno)
+        try:
+            sock = socket(family, _type(self), self.proto, fileno=fileno)
+        except BaseException:
+            _stdlib.close(fileno)
+            raise
         if getdefaulttimeout() is None and self.gettimeout():
             sock.setblocking(True)  # BSD, macOS and Windows hand O_NONBLOCK down
         return sock, unmapped(address) if family == AF_INET6 else address
