@@ -106,9 +106,10 @@ class Ways:
             from ..core.report import NotTried
 
             raise NotTried(errno.EACCES, "not allowed (allow=)")
-        family = endpoint.family
+        family, door = endpoint.family, self.door
+        if self.local is None and self.options is None and family != AF_UNIX:
+            return door.socket(family, SOCK_STREAM)
         source = self._source(endpoint) if self.local is not None and family != AF_UNIX else None
-        door = self.door
         sock = door.socket(family, SOCK_STREAM) if family != AF_UNIX else door.unix_socket(self.unix_type)
         if source is None and self.options is None:
             return sock
@@ -162,8 +163,10 @@ class Ways:
 
     def check(self, sock: Socket, endpoint: Endpoint) -> None:
         """See that a connected socket is a connection to where it should go; OSError if not."""
-        if endpoint.family != AF_UNIX and sock.getsockname()[:2] == endpoint.sockaddr[:2]:
-            raise SelfConnected
+        if endpoint.family != AF_UNIX:
+            local, remote = sock.getsockname(), endpoint.sockaddr
+            if local[1] == remote[1] and local[0] == remote[0]:
+                raise SelfConnected
         if self.guard is not None and not self.guard(Endpoint.peer(sock).unmapped()):
             raise PermissionError(errno.EACCES, "the peer it ended up at is not allowed (allow=)")
 
