@@ -18,7 +18,7 @@ from ..core.endpoint import AF_UNIX, Endpoint, IPEndpoint, IPv4Endpoint, IPv6End
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from socket import socket as Socket
 
     from ..core.address import Address
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..doors import Doors
 
     Local = int | str | Endpoint | Address | Iterable[str | Endpoint | Address]
+    Options = SocketOptions | Callable[[Socket], object]
 
 __all__ = ("SelfConnected", "Ways", "in_progress", "local_addresses", "outcome")
 
@@ -88,12 +89,12 @@ class Ways:
         door: Doors,
         guard: Guard | None = None,
         local: Sequence[IPEndpoint] | None = None,
-        options: SocketOptions | None = None,
+        options: Options | None = None,
     ) -> None:
         self.door: Doors = door
         self.guard: Guard | None = guard
         self.local: Sequence[IPEndpoint] | None = local
-        self.options: SocketOptions | None = options
+        self.options: Options | None = options
         self.unix_type: int = SOCK_STREAM
 
     def open(self, endpoint: Endpoint) -> Socket:
@@ -114,7 +115,9 @@ class Ways:
         if source is None and self.options is None:
             return sock
         try:
-            if self.options is not None:
+            if callable(self.options):
+                self.options(sock)
+            elif self.options is not None:
                 from .options import apply
 
                 apply(sock, self.options, stream=True, connecting=True)

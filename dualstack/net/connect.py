@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from socket import socket as Socket
 
     from ..core.guard import Allow
-    from ..core.options import SocketOptions
     from ..core.trace import Trace
     from ..doors import Doors
     from ..errors import ConnectError
-    from .attempt import Local
+    from .attempt import Local, Options
     from .resolve import Host
 
 __all__ = ("connect", "history")
@@ -54,7 +53,7 @@ def connect(
     trace: Trace | None = None,
     tls: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
-    options: SocketOptions | None = None,
+    options: Options | None = None,
     history: History | None = history,
 ) -> Socket:
     """Connect to a host by the first of its addresses that answers; returns a blocking stdlib socket.
@@ -73,6 +72,7 @@ def connect(
     * *trace*: called with a TraceEvent for each thing that happens.
     * *tls*: an SSLContext; *server_hostname* defaults to the host as written, which is right for names and IP literals.
       A Unix socket needs it spelled out.
+    * *options*: SocketOptions, or a function that is called with each new socket before it is bound and connected.
     * *history*: what to remember about silent families (10 minutes, per process); None remembers nothing.
 
     Raises ConnectError, whose ``attempts`` say what happened to each address and after how long, and which is also a
@@ -162,7 +162,7 @@ def tls_name(question: Question, server_hostname: str | None) -> str | None:
     return (question.name or question.host).partition("%")[0].rstrip(".")
 
 
-def ways_of(door: Doors, allow: Allow | None, local: Local | None, options: SocketOptions | None) -> Ways:
+def ways_of(door: Doors, allow: Allow | None, local: Local | None, options: Options | None) -> Ways:
     """Read the arguments about how sockets are made."""
     guard = None
     if allow is not None:
