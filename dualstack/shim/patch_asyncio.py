@@ -20,7 +20,7 @@ from functools import wraps
 
 from .. import doors
 from .patch_listen import explicit
-from .points import Feature
+from .points import Feature, tell
 from .shapes import marks
 
 TYPE_CHECKING = False
@@ -42,6 +42,8 @@ def _create_connection(spell: Spell) -> Any:
     @wraps(original)
     async def create_connection(self: Any, protocol_factory: Any, host: Any = None, *args: Any, **keywords: Any) -> Any:
         theirs = spell.original if spell.alive else spell.over()
+        if spell.alive and host is not None:
+            tell("create_connection", host, args[0] if args else keywords.get("port"), keywords.get("family", 0))
         settled = {"happy_eyeballs_delay", "family", "interleave"} & keywords.keys()
         if spell.alive and host is not None and (not settled or (settled == {"family"} and not keywords["family"])):
             keywords["happy_eyeballs_delay"] = _ATTEMPT_DELAY_SECONDS
@@ -61,6 +63,7 @@ def _create_server(spell: Spell) -> Any:
         if not spell.alive:
             return await theirs(self, protocol_factory, host, port, **keywords)
         if keywords.get("family"):
+            tell("create_server", host, port, keywords["family"])
             token = explicit.set(True)
             try:
                 return await theirs(self, protocol_factory, host, port, **keywords)

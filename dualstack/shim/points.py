@@ -28,12 +28,21 @@ if TYPE_CHECKING:
     #: Makes the replacement for one spell of use.
     Make = Callable[["Spell"], Any]
 
-__all__ = ("Feature", "Point", "Spell", "lock")
+__all__ = ("Feature", "Point", "Spell", "lock", "notices", "tell")
 
 #: Held while anything is replaced or restored. Reentrant: an import may happen inside.
 lock = RLock()
 
 _MISSING = object()
+
+#: Who is told what a program asks of a function that was replaced: its name, host, port and family.
+notices: list[Callable[[str, Any, Any, int], None]] = []
+
+
+def tell(call: str, host: Any, port: Any, family: int = 0) -> None:
+    """Tell them."""
+    for notice in notices:
+        notice(call, host, port, family)
 
 
 class Spell:
