@@ -199,7 +199,7 @@ def plan(found: dict[str, str], others: list[str]) -> tuple[list[str], list[tupl
         run.append("servers")
     else:
         skipped.append(("servers", "runs on linux only"))
-    return [*run, "sdist", "lint", "types", "docs"], skipped
+    return [*run, "clients", "sdist", "lint", "types", "docs"], skipped
 
 
 def make_environment(found: dict[str, str]) -> Path:

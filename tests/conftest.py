@@ -8,6 +8,8 @@ import runpy
 import ssl
 import sys
 
+# Else its plugin imports it when a run without it ends; after trio (anyio's plugin imports that) it warns then.
+import hypothesis  # noqa: F401 - see above
 import pytest
 
 pytest_plugins = ["dualstack.testing.fixtures"]

@@ -74,7 +74,7 @@ def test_what_is_missing_is_said(ci: ModuleType) -> None:
     run, skipped = ci.plan({"py312": "/x/python3.12", "py313t": "/x/python3.13t"}, ["pypy39", "py38"])
     reasons = dict(skipped)
     assert run[:2] == [f"py312-{ci.SYSTEM}", f"py313t-{ci.SYSTEM}"]
-    assert {"sdist", "lint", "types", "docs"} <= set(run)
+    assert {"clients", "sdist", "lint", "types", "docs"} <= set(run)
     assert "3.13" in reasons[f"py313-{ci.SYSTEM}"]
     assert reasons["pypy"] == "pypy39 is older than 3.10"
     assert len([name for name in reasons if name.startswith("py*-")]) == 2
