@@ -53,8 +53,13 @@ why_not() { # say why it cannot work here, or nothing
     command -v ip >/dev/null || echo "needs ip (iproute2)"
 }
 
+install_tools() { # another apt may be at work: wait for it instead of failing
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -qq -y --no-install-recommends "$@"
+}
+
 make_root() {
     [ -e "$root/.ready" ] && return
+    : >"$work/root.log"
     missing=
     for tool in debootstrap unzip; do
         command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
@@ -62,14 +67,15 @@ make_root() {
     if [ -n "$missing" ]; then
         command -v apt-get >/dev/null || fail "needs$missing"
         # shellcheck disable=SC2086  # several package names
-        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null \
-            || fail "could not install$missing"
+        install_tools $missing >>"$work/root.log" 2>&1 \
+            || { apt-get update -qq && install_tools $missing; } >>"$work/root.log" 2>&1 \
+            || fail "could not install$missing, see $work/root.log"
     fi
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep debian | grep -v security | sort -u | head -n 1)
     [ -n "$mirror" ] || fail "the apt sources of this machine name no Debian mirror"
     say "Debian 13 with Wine"
     rm -rf "$root.part" # nothing is mounted there: the binds live in namespaces that are gone
-    debootstrap --variant=minbase --include=ca-certificates trixie "$root.part" "$mirror" >"$work/root.log" 2>&1 \
+    debootstrap --variant=minbase --include=ca-certificates trixie "$root.part" "$mirror" >>"$work/root.log" 2>&1 \
         || fail "debootstrap failed, see $work/root.log"
     # No fsync for each of thousands of files: an interrupted set-up starts again anyway.
     echo force-unsafe-io >"$root.part/etc/dpkg/dpkg.cfg.d/unsafe-io"

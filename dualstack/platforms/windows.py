@@ -41,6 +41,7 @@ class Windows(Platform):
         if exclusive:
             sock.setsockopt(_SOL_SOCKET, _SO_EXCLUSIVEADDRUSE, 1)
 
+    keeps_descriptors = False
     sorts_destinations = True
 
     def sort_destinations(self, sock: socket.socket, addresses: Sequence[tuple[bytes, int]]) -> list[int]:
