@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import errno
 import os
-import selectors
 import socket
 import time
 from _thread import allocate_lock, start_new_thread
@@ -25,6 +24,7 @@ from . import platforms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import selectors
     from collections.abc import Callable
     from socket import socket as Socket
     from typing import Any
@@ -93,6 +93,8 @@ class Doors:
 
     def selector(self) -> selectors.BaseSelector:
         """Make the best selector of this system."""
+        import selectors  # late: since 3.14 the socket module does not load it either
+
         return selectors.DefaultSelector()
 
     def wait_readable(self, sock: Socket, seconds: float) -> bool:
@@ -100,6 +102,8 @@ class Doors:
 
         An epoll or kqueue selector is a descriptor, and just then there may be none left.
         """
+        import selectors
+
         with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:
             selector.register(sock, selectors.EVENT_READ)
             return bool(selector.select(seconds))
