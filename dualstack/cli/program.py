@@ -2,8 +2,8 @@
 
 What a program can see of how it was started is made the same: ``sys.argv``, ``sys.path[0]``, the module ``__main__``
 with its loader, directories and zip files with a ``__main__.py`` in them, compiled files, what an uncaught exception
-prints and the exit status. ``__main__`` is a fresh module that stays in ``sys.modules``, for threads that outlive the main one
-and for multiprocessing; ``runpy.run_path`` would take it away at the end.
+prints and the exit status. ``__main__`` is a fresh module that stays in ``sys.modules``, for threads that outlive the
+main one and for multiprocessing; ``runpy.run_path`` would take it away at the end.
 
 Left out: ``-i`` and the prompt of an interactive standard input.
 """

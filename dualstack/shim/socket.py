@@ -3,9 +3,9 @@
     from dualstack.shim import socket
 
 Every name of the running Python's module is here, private ones included, nearly all of them that module's own
-objects: exceptions, enumerations, constants, ``SocketType``. What is replaced lives in the modules beside this one. What
-is defined here looks names up in this module when it is called, as the standard library's functions do in theirs: a
-program that puts a ``socket`` or a ``getaddrinfo`` of its own here is heard.
+objects: exceptions, enumerations, constants, ``SocketType``. What is replaced lives in the modules beside this one.
+What is defined here looks names up in this module when it is called, as the standard library's functions do in theirs:
+a program that puts a ``socket`` or a ``getaddrinfo`` of its own here is heard.
 """
 
 from __future__ import annotations
