@@ -176,18 +176,14 @@ class Connection:
         self._ready(TARGET, events)
 
     def _ready(self, side: int, events: int) -> None:
-        try:
-            # What the other side did in this very round may have ended the wait, or everything.
-            if events & WRITE & self._events[side]:
-                self._pass(1 - side, self._held[1 - side])
-            if events & READ & self._events[side]:
-                if len(self._socks) == 2:
-                    self._pump(side)
-                else:
-                    self._greet()
-        except Exception:
-            self.close()  # no memory for what is to be kept, or a fault of ours: it ends this connection and no other
-            raise
+        # What the other side did in this very round may have ended the wait, or everything.
+        if events & WRITE & self._events[side]:
+            self._pass(1 - side, self._held[1 - side])
+        if events & READ & self._events[side]:
+            if len(self._socks) == 2:
+                self._pump(side)
+            else:
+                self._greet()
 
     def _pump(self, source: int) -> None:
         view = self._owner.buffer
@@ -281,6 +277,10 @@ class Connection:
             client.recv_into(self._owner.buffer)
         except OSError:  # nothing there, or nobody
             pass
+        self.close()
+
+    def crashed(self) -> None:
+        """A callback of this raised."""
         self.close()
 
     def close(self) -> None:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ("Datagrams",)
 
 _AT_ONCE = 64  # datagrams taken from one socket before others have their turn
+_PAUSE_SECONDS = 0.5  # after a fault
 _WAITING = 16  # datagrams kept for a session whose target is being looked up
 
 
@@ -67,13 +68,14 @@ class Datagrams:
         self.name = name  # a path for one more socket file
         self.sessions: OrderedDict[Hashable, Session] = OrderedDict()  # the longest quiet first
         self._most = most
-        self._watched = False
+        self._watched = self._closed = False
 
     def start(self) -> None:
         """Begin to receive."""
-        self._watched = True
-        for sock in self.sock.sockets:
-            self.loop.watch(sock, 0, READ, self._ready)
+        if not self._watched and not self._closed:
+            self._watched = True
+            for sock in self.sock.sockets:
+                self.loop.watch(sock, 0, READ, self._ready)
 
     def _ready(self, events: int) -> None:
         for _ in range(_AT_ONCE):
@@ -136,8 +138,12 @@ class Datagrams:
         session.question = datagram
         session.send(data)
 
-    def stop(self) -> None:
-        """Receive no more."""
+    def crashed(self) -> None:
+        """Receiving raised, and would again at once."""
+        self._unwatch()
+        self.loop.at(self.loop.now + _PAUSE_SECONDS, self.start)
+
+    def _unwatch(self) -> None:
         if self._watched:
             self._watched = False
             for sock in self.sock.sockets:
@@ -145,7 +151,8 @@ class Datagrams:
 
     def close(self) -> None:
         """End everything."""
-        self.stop()
+        self._closed = True
+        self._unwatch()
         for session in list(self.sessions.values()):
             session.close()
         self.sock.close()
@@ -260,6 +267,10 @@ class Session:
         self._owner.log.trouble("target", f"{self.peer}: {error}")
         if not isinstance(error, TimeoutError):  # no room: dropped, and that is all
             self.close()
+
+    def crashed(self) -> None:
+        """A callback of this raised."""
+        self.close()
 
     def _wait_for_idle(self) -> None:
         loop, idle = self._owner.loop, self._owner.settings.datagram_idle

@@ -8,6 +8,8 @@ and readiness come from the loop (loop.py). An address that stands alone has not
 from __future__ import annotations
 
 from _socket import SOCK_STREAM
+from errno import ENOMEM
+from functools import partial
 
 from ..core.endpoint import AF_UNIX, Endpoint
 from .attempt import SelfConnected, Ways, in_progress, outcome
@@ -128,7 +130,7 @@ class Lone:
         if code in QUEUE_FULL and self._endpoint.family == AF_UNIX:
             # A Unix connect is done at once or the listener's queue is full; nobody tells when it is not.
             self._wait_until_timeout()
-            self._retry = self._loop.at(self._loop.door.monotonic() + self._pause, lambda: self._again(sock))
+            self._retry = self._loop.at(self._loop.door.monotonic() + self._pause, partial(self._again, sock))
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
         elif in_progress(code, self._endpoint):
             self._loop.watch(sock, 0, WRITE, self._writable)
@@ -147,7 +149,10 @@ class Lone:
 
     def _wait_until_timeout(self) -> None:
         if self._deadline is None:
-            self._deadline = self._loop.at(self._started + self._timeout, lambda: self._failed(TimeoutError()))
+            self._deadline = self._loop.at(self._started + self._timeout, self._late)
+
+    def _late(self) -> None:
+        self._failed(TimeoutError())
 
     def _writable(self, events: int) -> None:
         sock = self._sock
@@ -186,6 +191,10 @@ class Lone:
         self.cancel()
         if done is not None:
             done(sock, error)
+
+    def crashed(self) -> None:
+        """A callback of this raised."""
+        self._tell(None, _fault())
 
     def _unwatch(self, sock: Socket) -> None:
         self._loop.watch(sock, self._watched, 0, self._writable)
@@ -226,7 +235,7 @@ class Racing(Driver):
 
     def _report(self, lookup: Lookup) -> None:
         # In a resolver thread.
-        self._loop.post(lambda: self._answered(lookup))
+        self._loop.post(partial(self._answered, lookup))
 
     def _answered(self, lookup: Lookup) -> None:
         if self._done is not None:
@@ -234,12 +243,12 @@ class Racing(Driver):
             self._advance()
 
     def watch(self, index: int, sock: Socket) -> None:
-        self._loop.watch(sock, 0, WRITE, lambda events: self._ready(index))
+        self._loop.watch(sock, 0, WRITE, partial(self._ready, index))
 
     def unwatch(self, index: int, sock: Socket) -> None:
         self._loop.watch(sock, WRITE, 0, _nobody)
 
-    def _ready(self, index: int) -> None:
+    def _ready(self, index: int, events: int) -> None:
         if self._done is not None:
             self.ended(index)
             self._advance()
@@ -260,9 +269,17 @@ class Racing(Driver):
             sock = self.take()
         except OSError as failure:
             error = failure
+        self._tell(sock, error)
+
+    def _tell(self, sock: Socket | None, error: OSError | None) -> None:
         done = self._done
         self.cancel()
-        done(sock, error)
+        if done is not None:
+            done(sock, error)
+
+    def crashed(self) -> None:
+        """A callback of this raised."""
+        self._tell(None, _fault())
 
     def cancel(self) -> None:
         """Give up; nothing is told any more."""
@@ -296,7 +313,7 @@ class Resolving:
 
     def _report(self, lookup: Lookup) -> None:
         # In a resolver thread.
-        self._loop.post(lambda: self._answered(lookup))
+        self._loop.post(partial(self._answered, lookup))
 
     def _answered(self, lookup: Lookup) -> None:
         self._lookups.append(lookup)
@@ -309,6 +326,10 @@ class Resolving:
         else:
             self._tell(endpoints, None)
 
+    def crashed(self) -> None:
+        """A callback of this raised."""
+        self._tell([], _fault())
+
     def _tell(self, endpoints: list[Endpoint], error: OSError | None) -> None:
         done = self._done
         self.cancel()
@@ -320,6 +341,10 @@ class Resolving:
         self._done = None
         if self._answers is not None:
             self._answers.forget()
+
+
+def _fault() -> OSError:
+    return OSError(ENOMEM, "no memory, or a fault in the forwarder; the log has the traceback")
 
 
 def _nobody(events: int) -> None:

@@ -24,6 +24,8 @@ __all__ = ("Streams",)
 
 _AT_ONCE = 32  # connections taken from one socket before others have their turn
 
+_PAUSE_SECONDS = 0.5  # after a fault
+
 
 class Streams:
     """The connections of one listener."""
@@ -68,9 +70,7 @@ class Streams:
             if taken is None:
                 return
             if isinstance(taken, float):
-                self._pausing = True
-                self._look()
-                self.loop.at(self.loop.door.monotonic() + taken, self._resume)
+                self._pause(taken)
                 return
             connection = Connection(self, *taken)
             self.connections.add(connection)
@@ -83,6 +83,15 @@ class Streams:
                 connection.close()
                 raise
             self._look()
+
+    def crashed(self) -> None:
+        """Accepting raised, and would again at once."""
+        self._pause(_PAUSE_SECONDS)
+
+    def _pause(self, seconds: float) -> None:
+        self._pausing = True
+        self._look()
+        self.loop.at(self.loop.door.monotonic() + seconds, self._resume)
 
     def _resume(self) -> None:
         self._pausing = False

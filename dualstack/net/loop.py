@@ -6,7 +6,8 @@ three times the processor time for each, and 0.55 of the connections per second 
 3.13): each piece becomes an object, a task's turn and a copy. And asyncio is a floor above.
 
 Our rule: a selector, a heap of deadlines (core/deadlines.py), a mailbox that resolver threads and signal handlers put
-calls into. A callback never waits. One that raises is logged, and the others go on; its owner closes what it was about.
+calls into. A callback is a method, or a ``partial`` of one, and never waits. One that raises, for want of memory or by
+a fault of ours, is logged, its object is told (``crashed``) so that it can close what it has, and the others go on.
 
 On Windows ``select`` takes 512 sockets; ``room`` says so.
 """
@@ -94,17 +95,20 @@ class Loop:
                 try:
                     key.data(events)
                 except Exception:  # noqa: BLE001 - one connection's trouble, whatever it is, must not end the others
-                    self._log()
+                    self._crashed(key.data)
             while (call := deadlines.due(self.now) or box.get()) is not None:
                 try:
                     call()
-                except Exception:  # noqa: BLE001 - one connection's trouble, whatever it is, must not end the others
-                    self._log()
+                except Exception:  # noqa: BLE001 - as above
+                    self._crashed(call)
 
-    def _log(self) -> None:
+    def _crashed(self, call: object) -> None:
         from logging import getLogger
 
         getLogger("dualstack").exception("a callback of the forwarder failed")
+        tell = getattr(getattr(getattr(call, "func", call), "__self__", None), "crashed", None)
+        if tell is not None:
+            tell()
 
     def _silence(self, events: int) -> None:
         try:
