@@ -109,7 +109,7 @@ def open_forwarder(
     settings = Settings(idle, connect_timeout, proxy_out, _guard(proxy_in), _guard(allow))
     forwarder = Forwarder(Loop(doors.current))
     try:
-        forwarder.open(sorted_.streams, sorted_.datagrams, sorted_.to, settings, max_connections, mode)
+        forwarder._open(sorted_.streams, sorted_.datagrams, sorted_.to, settings, max_connections, mode)
     except BaseException:
         forwarder.close()
         raise
@@ -145,7 +145,7 @@ class Forwarder:
         self._until: float | None = None  # when a drain ends
         self._closing = self._running = self._closed = False
 
-    def open(
+    def _open(
         self,
         streams: list[str],
         datagrams: list[str],
