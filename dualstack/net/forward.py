@@ -192,6 +192,10 @@ class Forwarder:
         """How many connections and sessions there are now."""
         return sum(len(one.connections) for one in self._streams) + sum(len(one.sessions) for one in self._datagrams)
 
+    def wakeup_fileno(self) -> int:
+        """For ``signal.set_wakeup_fd``: without it Windows runs a signal handler when the next byte comes."""
+        return self._loop.alarm.fileno()
+
     def run(self) -> None:
         """Forward until closed; raises what breaks a listening socket for good."""
         if self._running or self._closed:
