@@ -45,6 +45,13 @@ class Platform:
     #: Whether bind may leave the choice of the port to connect (IP_BIND_ADDRESS_NO_PORT, ip(7); Linux only).
     delays_port = False
 
+    #: Whether a socket can get the descriptor number of another one (dup2(2)); on Windows it is a handle, and cannot.
+    keeps_descriptors = True
+
+    #: Whether a dual-stack socket may be bound to the port of an IPv4 one, both with SO_REUSEADDR and neither listening
+    #: (Linux only).
+    binds_beside = False
+
     #: Whether ``sort_destinations`` knows the administrator's address selection policy (Windows).
     sorts_destinations = False
 

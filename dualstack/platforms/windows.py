@@ -41,6 +41,7 @@ class Windows(Platform):
         if exclusive:
             sock.setsockopt(_SOL_SOCKET, _SO_EXCLUSIVEADDRUSE, 1)
 
+    keeps_descriptors = False
     # FD_SETSIZE of CPython's select module; the C library's own is 64.
     most_selected = 512
 
