@@ -16,6 +16,7 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,13 +53,27 @@ class Names(doors.Doors):
         return [(family, type, proto, "", (a, 0, 0, 0) if family == IPv6 else (a, 0)) for a in addresses]
 
 
+def free_port() -> int:
+    """A port that nothing else on this machine has in either family."""
+    while True:
+        with socket.socket(IPv6) as six, socket.socket(IPv4) as four:
+            six.bind(("::1", 0))
+            port = six.getsockname()[1]
+            try:
+                four.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
 class Net:
     """What the scenarios need: one port number with chosen behaviour in each family."""
 
-    def __init__(self, door: Names) -> None:
+    def __init__(self, door: Names, fill: Callable[[socket.socket], list[socket.socket]]) -> None:
         self.door = door
+        self.fill = fill
         self.open: list[socket.socket] = []
-        self.port = 0
+        self.port = free_port()
 
     def listen(self, family: int, *, full: bool = False) -> socket.socket:
         sock = socket.socket(family, socket.SOCK_STREAM)
@@ -69,12 +84,9 @@ class Net:
         if family == IPv6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((host, self.port))
-        self.port = sock.getsockname()[1]
         sock.listen(0 if full else 100)
         if full:
-            filler = socket.socket(family, socket.SOCK_STREAM)
-            self.open.append(filler)
-            filler.connect((host, self.port))
+            self.open += self.fill(sock)
         return sock
 
     def name(self, name: str = "name.example", *, after6: float = 0.0, after4: float = 0.0) -> str:
@@ -192,13 +204,13 @@ def warm():
 
 
 @pytest.fixture
-def net():
+def net(fill):
     """A scripted resolver and a port; afterwards no descriptor and no resolver thread is left."""
     dualstack.history.clear()
     before = descriptors()
     door = Names()
     with doors.using(door):
-        made = Net(door)
+        made = Net(door, fill)
         try:
             yield made
             made.close()
@@ -376,11 +388,10 @@ def test_full_unix_queue_is_an_error_and_not_a_wait(connect, net, unix_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(unix_path)
         server.listen(0)
-        with socket.socket(socket.AF_UNIX) as filler:
-            filler.connect(unix_path)
-            with pytest.raises(ConnectError) as caught:
-                connect(host=f"unix:{unix_path}", trace=lambda event: None)
-            assert caught.value.errno == errno.EAGAIN
+        net.open += net.fill(server)
+        with pytest.raises(ConnectError) as caught:
+            connect(host=f"unix:{unix_path}", trace=lambda event: None)
+        assert caught.value.errno == errno.EAGAIN
 
 
 @silent
