@@ -34,11 +34,18 @@ VERSIONS = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14))
 SYSTEM = {"linux": "linux", "darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")
 TOX = "tox>=4.26"
 WINE = "py313-wine"
+ORACLE = "netifaces-oracle"
 WINE_SECONDS = 300  # about two minutes on two slow cores with a near mirror; nothing once it is there
 
 _DESCRIBE = (
     "import sys, sysconfig; print(sys.implementation.name, sys.version_info[0], sys.version_info[1],"
     " int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))), sys.executable)"
+)
+
+# The compiler that builds extensions for an interpreter, and the header it needs.
+_BUILDS = (
+    "import os, sysconfig; print((os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc').split()[0]);"
+    " print(os.path.join(sysconfig.get_path('include'), 'Python.h'))"
 )
 
 
@@ -110,6 +117,26 @@ def namespaces() -> str | None:
     return tried.stderr.strip() or "unshare -n failed" if tried.returncode else None
 
 
+def oracle(found: dict[str, str]) -> str | None:
+    """Say why the netifaces extension cannot be built and compared with here, or None if it can."""
+    reason = namespaces()
+    if reason:
+        return reason
+    python = next((found[factor] for factor in ("py313", "py312", "py311", "py310") if factor in found), None)
+    if python is None:
+        return "needs a Python 3.10 to 3.13 that netifaces builds for"
+    try:
+        asked = subprocess.run([python, "-I", "-c", _BUILDS], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{python} does not run: {error}"
+    compiler, header = asked.stdout.splitlines()
+    if not shutil.which(compiler):
+        return f"no C compiler: {compiler} is not on PATH (Debian: apt-get install gcc libc6-dev)"
+    if not os.path.exists(header):
+        return f"no {header} to build against (Debian: apt-get install python3-dev)"
+    return None
+
+
 class Wine:
     """The Windows Python under Wine, made in the background: it waits for the network while the tests compute."""
 
@@ -156,6 +183,11 @@ def plan(found: dict[str, str], others: list[str]) -> tuple[list[str], list[tupl
         skipped.append(("netns", reason))
     else:
         run.append("netns")
+    reason = oracle(found)
+    if reason:
+        skipped.append((ORACLE, reason))
+    else:
+        run.append(ORACLE)
     if SYSTEM == "linux":
         run.append("servers")
     else:
@@ -167,7 +199,7 @@ def plan(found: dict[str, str], others: list[str]) -> tuple[list[str], list[tupl
         skipped.append((f"{WINE}-all", f"{WINE} leaves out what asks the system nothing; tox run -e {WINE}-all has it"))
     else:
         skipped.append((WINE, "needs Linux and a Python 3.13 for tox"))
-    return [*run, "sdist", "lint", "types", "docs"], skipped
+    return [*run, "clients", "sdist", "lint", "types", "docs"], skipped
 
 
 def make_environment(found: dict[str, str]) -> Path:

@@ -9,6 +9,8 @@ import socket
 import ssl
 import sys
 
+# Else its plugin imports it when a run without it ends; after trio (anyio's plugin imports that) it warns then.
+import hypothesis
 import pytest
 
 TYPE_CHECKING = False
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytest_plugins = ["dualstack.testing.fixtures"]
+
+# How long an example takes says something about the machine, not about the property; benchmarks/ measures.
+hypothesis.settings.register_profile(
+    "dualstack", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("dualstack")
 
 CERTIFICATE = pathlib.Path(__file__).parent / "data" / "localhost.pem"
 

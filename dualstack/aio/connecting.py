@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from ..core.endpoint import Endpoint
     from ..core.guard import Allow
     from ..core.history import History
-    from ..core.options import SocketOptions
     from ..core.trace import Trace
-    from ..net.attempt import Local, Ways
+    from ..net.attempt import Local, Options, Ways
     from ..net.lookup import Lookup
     from ..net.names import Question
     from ..net.resolve import Host
@@ -59,7 +58,7 @@ async def connect(
     trace: Trace | None = None,
     tls: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
-    options: SocketOptions | None = None,
+    options: Options | None = None,
     history: History | None = history,
 ) -> Socket:
     """Connect to a host by the first of its addresses that answers; returns a non-blocking stdlib socket.

@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from socket import socket as Socket
 
     from ..core.guard import Allow
-    from ..core.options import SocketOptions
     from ..core.trace import Trace
     from ..doors import Doors
     from ..errors import ConnectError
-    from .attempt import Local
+    from .attempt import Local, Options
     from .resolve import Host
 
 __all__ = ("connect", "history")
@@ -54,7 +53,7 @@ def connect(
     trace: Trace | None = None,
     tls: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
-    options: SocketOptions | None = None,
+    options: Options | None = None,
     history: History | None = history,
 ) -> Socket:
     """Connect to a host by the first of its addresses that answers; returns a blocking stdlib socket.
@@ -73,6 +72,7 @@ def connect(
     * *trace*: called with a TraceEvent for each thing that happens.
     * *tls*: an SSLContext; *server_hostname* defaults to the host as written, which is right for names and IP literals.
       A Unix socket needs it spelled out.
+    * *options*: SocketOptions, or a function that is called with each new socket before it is bound and connected.
     * *history*: what to remember about silent families (10 minutes, per process); None remembers nothing.
 
     Raises ConnectError, whose ``attempts`` say what happened to each address and after how long, and which is also a
@@ -85,7 +85,7 @@ def connect(
         literal = plain(door, host, port)
         if literal is not None and (timeout is None or timeout >= 0):
             check_delays(attempt_delay, resolution_delay)
-            return _alone(ways_of(door, allow, local, options), literal, started, timeout)
+            return alone(ways_of(door, allow, local, options), literal, started, timeout)
     question = read(door, host, port, family)
     check_delays(attempt_delay, resolution_delay)
     if timeout is not None and not timeout >= 0:
@@ -94,20 +94,36 @@ def connect(
         server_hostname = tls_name(question, server_hostname)
     ways = ways_of(door, allow, local, options)
     ways.unix_type = question.unix_type
-    known = question.endpoints
-    if known is not None and len(known) == 1 and trace is None:
-        sock = _alone(ways, known[0], started, timeout)
-    else:
-        from .conductor import Settings
-        from .selecting import Selecting
-
-        settings = Settings(target_of(question), started, timeout, attempt_delay, resolution_delay, history, trace)
-        sock = Selecting(ways, question, settings).run()
+    sock = reach(ways, question, started, timeout, attempt_delay, resolution_delay, history, trace)
     if tls is None:
         return sock
     from .tls import wrap
 
     return wrap(door, sock, tls, server_hostname, started, timeout, trace)
+
+
+# ---------------------------------------------------------------------- shared with shim/
+
+
+def reach(
+    ways: Ways,
+    question: Question,
+    started: float,
+    timeout: float | None = None,
+    attempt_delay: float | None = ATTEMPT_DELAY_SECONDS,
+    resolution_delay: float = RESOLUTION_DELAY_SECONDS,
+    history: History | None = history,
+    trace: Trace | None = None,
+) -> Socket:
+    """Connect to what *question* is about: what ``connect`` does once its arguments are read."""
+    known = question.endpoints
+    if known is not None and len(known) == 1 and trace is None:
+        return alone(ways, known[0], started, timeout)
+    from .conductor import Settings
+    from .selecting import Selecting
+
+    settings = Settings(target_of(question), started, timeout, attempt_delay, resolution_delay, history, trace)
+    return Selecting(ways, question, settings).run()
 
 
 # ---------------------------------------------------------------------- shared with aio/
@@ -146,7 +162,7 @@ def tls_name(question: Question, server_hostname: str | None) -> str | None:
     return (question.name or question.host).partition("%")[0].rstrip(".")
 
 
-def ways_of(door: Doors, allow: Allow | None, local: Local | None, options: SocketOptions | None) -> Ways:
+def ways_of(door: Doors, allow: Allow | None, local: Local | None, options: Options | None) -> Ways:
     """Read the arguments about how sockets are made."""
     guard = None
     if allow is not None:
@@ -188,8 +204,11 @@ def plain(door: Doors, host: str, port: int) -> Endpoint | None:
     return ipv6_endpoint(packed, port) if packed and packed[0] != 0xFE and packed != bytes(16) else None
 
 
-def _alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None) -> Socket:
-    """Connect to the one address there is; the same errors as a race of one."""
+def alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None, keep_timeout: bool = False) -> Socket:
+    """Connect to the one address there is; the same errors as a race of one.
+
+    The socket blocks; with *keep_timeout* it has some timeout, for a caller that sets one anyway.
+    """
     door, sockaddr = ways.door, endpoint.sockaddr
     tries = TRIES
     while True:
@@ -204,6 +223,8 @@ def _alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None
                     _connect_unix[0](door, sock, endpoint, None if timeout is None else started + timeout)
                     sock.setblocking(True)
                 elif timeout is None:
+                    if sock.gettimeout() is not None:  # of socket.setdefaulttimeout
+                        sock.setblocking(True)
                     sock.connect(sockaddr)
                 else:
                     left = started + timeout - door.monotonic()
@@ -211,7 +232,8 @@ def _alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None
                         raise TimeoutError
                     sock.settimeout(left)
                     sock.connect(sockaddr)
-                    sock.settimeout(None)
+                    if not keep_timeout:
+                        sock.settimeout(None)
                 ways.check(sock, endpoint)
             except BaseException:
                 sock.close()

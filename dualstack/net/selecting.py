@@ -84,7 +84,7 @@ class Selecting(Driver):
 
     def watch(self, index: int, sock: Socket) -> None:
         if self._selector is None:
-            self._selector = self.ways.door.selector()
+            self._selector = self.ways.door.poller()
         self._selector.register(sock, selectors.EVENT_WRITE, index)
 
     def unwatch(self, index: int, sock: Socket) -> None:

@@ -74,10 +74,46 @@ def test_what_is_missing_is_said(ci: ModuleType) -> None:
     run, skipped = ci.plan({"py312": "/x/python3.12", "py313t": "/x/python3.13t"}, ["pypy39", "py38"])
     reasons = dict(skipped)
     assert run[:2] == [f"py312-{ci.SYSTEM}", f"py313t-{ci.SYSTEM}"]
-    assert {"sdist", "lint", "types", "docs"} <= set(run)
+    assert {"clients", "sdist", "lint", "types", "docs"} <= set(run)
     assert "3.13" in reasons[f"py313-{ci.SYSTEM}"]
     assert reasons["pypy"] == "pypy39 is older than 3.10"
     assert len([name for name in reasons if name.startswith("py*-")]) == 2
+
+
+PYTHON = {"py313": sys.executable}
+
+
+@pytest.mark.parametrize(
+    ("found", "environment", "reason"),
+    [
+        pytest.param(PYTHON, {"CC": "no-such-compiler -O2"}, "no C compiler: no-such-compiler", id="no-compiler"),
+        pytest.param({"py314": sys.executable}, {}, "needs a Python 3.10 to 3.13", id="no-python"),
+        pytest.param(PYTHON, {"CC": sys.executable}, None, id="all-there"),
+    ],
+)
+def test_why_netifaces_cannot_be_built_is_said(
+    ci: ModuleType, monkeypatch: pytest.MonkeyPatch, found: dict[str, str], environment: dict[str, str], reason
+) -> None:
+    monkeypatch.setattr(ci, "namespaces", lambda: None)
+    monkeypatch.setattr(ci.os.path, "exists", lambda path: True)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    said = ci.oracle(found)
+    assert said is None if reason is None else reason in said
+    monkeypatch.setattr(ci, "namespaces", lambda: "needs root")
+    assert ci.oracle(found) == "needs root"
+    assert (ci.ORACLE, "needs root") in ci.plan(found, [])[1]
+
+
+def test_every_planned_environment_is_in_tox_ini(ci: ModuleType, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ci, "namespaces", lambda: None)
+    monkeypatch.setattr(ci, "oracle", lambda found: None)
+    monkeypatch.setattr(ci, "SYSTEM", "linux")
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(root / "tox.ini", encoding="utf-8")
+    listed = set(config["tox"]["env_list"].split())
+    run, _ = ci.plan({"py313": sys.executable}, [])
+    assert {env for env in run if not env.startswith("py")} == {env for env in listed if not env.startswith("py")}
 
 
 def test_the_versions_agree(ci: ModuleType, root: Path) -> None:
