@@ -32,6 +32,7 @@ import runpy
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -190,6 +191,7 @@ def cell(feature: Feature, system: str, results: Results) -> str:
     return ", ".join(known) or DOCUMENTATION
 
 
+@cache
 def skips() -> dict[str, list[str]]:
     """Deviation -> the tests that are skipped under Wine for it, read from the marks."""
     found: dict[str, list[str]] = defaultdict(list)
@@ -261,6 +263,7 @@ def strength(text: str) -> int:
     return max((STRENGTH[one] for one in text.split(", ") if one in STRENGTH), default=5)
 
 
+@cache
 def tests() -> set[str]:
     """Every test function there is, as ``tests/net/test_listen.py::test_name``."""
     found = set()
