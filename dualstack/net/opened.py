@@ -45,12 +45,15 @@ class Opened:
 
 
 def close_all(opened: Sequence[Opened]) -> None:
-    """Close each, also when one of them fails to."""
-    if opened:
+    """Close each, also when one of them fails to; the first failure is raised when all are closed."""
+    failure: BaseException | None = None
+    for one in opened:
         try:
-            opened[0].close()
-        finally:
-            close_all(opened[1:])
+            one.close()
+        except BaseException as error:  # noqa: BLE001 - an interrupt too must not leave the rest open; raised below
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def is_v6only(sock: Socket) -> bool:

@@ -17,6 +17,7 @@ from array import array
 from errno import EINVAL, EMSGSIZE
 
 from .. import doors, platforms
+from ..core.credentials import PeerCredentials
 from ..errors import TruncatedError, UnsupportedError
 
 TYPE_CHECKING = False
@@ -31,33 +32,6 @@ MAX_FDS = 253  # SCM_MAX_FD: what Linux takes in one message; others take as man
 _SCM_RIGHTS: int | None = getattr(_socket, "SCM_RIGHTS", None)
 _MSG_CMSG_CLOEXEC = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)  # Linux and the BSDs; Darwin has none
 _MSG_CTRUNC = getattr(_socket, "MSG_CTRUNC", 0)
-
-
-class PeerCredentials(tuple[int | None, int | None, int | None]):
-    """``(pid, uid, gid)`` of the process at the other end when it connected; None where the system does not tell.
-
-    The pid may meanwhile belong to another process: compare ``uid``, show ``pid``.
-    """
-
-    __slots__ = ()
-
-    @property
-    def pid(self) -> int | None:
-        """Process id. Linux, macOS, Windows."""
-        return self[0]
-
-    @property
-    def uid(self) -> int | None:
-        """Effective user id. Linux, macOS; None on Windows."""
-        return self[1]
-
-    @property
-    def gid(self) -> int | None:
-        """Effective group id. Linux, macOS; None on Windows."""
-        return self[2]
-
-    def __repr__(self) -> str:
-        return f"PeerCredentials(pid={self[0]}, uid={self[1]}, gid={self[2]})"
 
 
 def peer_credentials(conn: _socket.socket) -> PeerCredentials:

@@ -41,6 +41,16 @@ class Windows(Platform):
         if exclusive:
             sock.setsockopt(_SOL_SOCKET, _SO_EXCLUSIVEADDRUSE, 1)
 
+    keeps_descriptors = False
+    # FD_SETSIZE of CPython's select module; the C library's own is 64.
+    most_selected = 512
+
+    def reset_on_close(self, sock: socket.socket) -> None:
+        from struct import pack
+
+        # LINGER has two u_shorts (winsock2.h).
+        sock.setsockopt(_SOL_SOCKET, self.constants["SO_LINGER"], pack("HH", 1, 0))
+
     sorts_destinations = True
 
     def sort_destinations(self, sock: socket.socket, addresses: Sequence[tuple[bytes, int]]) -> list[int]:
