@@ -238,7 +238,7 @@ def _is_plain(packed: bytes) -> bool:
 def alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None, keep_timeout: bool = False) -> Socket:
     """Connect to the one address there is; the same errors as a race of one.
 
-    The socket blocks; with *keep_timeout* it has some timeout, for a caller that sets one anyway.
+    The socket blocks; with *keep_timeout* it has the timeout, for a caller that has just begun and would set it anyway.
     """
     door, sockaddr = ways.door, endpoint.sockaddr
     tries = TRIES
@@ -258,7 +258,7 @@ def alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None,
                         sock.setblocking(True)
                     sock.connect(sockaddr)
                 else:
-                    left = started + timeout - door.monotonic()
+                    left = timeout if keep_timeout and tries == TRIES else started + timeout - door.monotonic()
                     if left <= 0:
                         raise TimeoutError
                     sock.settimeout(left)

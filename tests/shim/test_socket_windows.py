@@ -22,7 +22,7 @@ _WINSOCK = runpy.run_path(str(Path(__file__).parents[1] / "platforms" / "test_wi
 
 
 class Messages:
-    """WSARecvMsg and WSASendMsg over sockets of this machine: what they do with bytes and addresses, without control."""
+    """WSARecvMsg and WSASendMsg over sockets of this machine: what they do with bytes and addresses, no more."""
 
     def _borrow(self, handle):
         return stdlib.socket(fileno=handle)
