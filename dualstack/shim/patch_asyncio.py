@@ -43,7 +43,7 @@ def _create_connection(spell: Spell) -> Any:
     async def create_connection(self: Any, protocol_factory: Any, host: Any = None, *args: Any, **keywords: Any) -> Any:
         theirs = spell.original if spell.alive else spell.over()
         if spell.alive and host is not None:
-            tell("create_connection", host, args[0] if args else keywords.get("port"), keywords.get("family", 0))
+            tell("create_connection", host, args[0] if args else keywords.get("port"))
         settled = {"happy_eyeballs_delay", "family", "interleave"} & keywords.keys()
         if spell.alive and host is not None and (not settled or (settled == {"family"} and not keywords["family"])):
             keywords["happy_eyeballs_delay"] = _ATTEMPT_DELAY_SECONDS
@@ -63,7 +63,6 @@ def _create_server(spell: Spell) -> Any:
         if not spell.alive:
             return await theirs(self, protocol_factory, host, port, **keywords)
         if keywords.get("family"):
-            tell("create_server", host, port, keywords["family"])
             token = explicit.set(True)
             try:
                 return await theirs(self, protocol_factory, host, port, **keywords)
