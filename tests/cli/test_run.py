@@ -169,7 +169,7 @@ ENDINGS = {
     "def f():\n    go.wait(); print(x, sys.modules['__main__'].x)\n"
     "threading.Thread(target=f).start()\nthreading.Timer(0.2, go.set).start()",
     "thread-error": "import threading\nt = threading.Thread(target=lambda: 1 / 0, name='worker')\nt.start(); t.join()",
-    "recursion": "import sys\nsys.setrecursionlimit(100)\ndef f(): f()\ntry:\n    f()\nexcept RecursionError:\n    print('deep')",
+    "recursion": "def f(): f()\ntry:\n    f()\nexcept RecursionError:\n    print('deep')",
     "future": "def f(x: nonsense): pass\n" if sys.version_info >= (3, 14) else "x: int = 5\nprint(__annotations__)",
     "pickle": "import pickle\nclass C: pass\nprint(type(pickle.loads(pickle.dumps(C()))) is C)",
     "traceback": "import traceback\nprint(''.join(traceback.format_stack()[-1:]))",

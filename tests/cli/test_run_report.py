@@ -76,18 +76,22 @@ CASES = {
     "getaddrinfo": ("socket.getaddrinfo('localhost', 80, socket.AF_INET)", [(1, "DST104")]),
     "getaddrinfo-any": ("socket.getaddrinfo('localhost', 80)", []),
     "loop-over-all": (
-        "for family, kind, proto, _, address in socket.getaddrinfo('localhost', port, 0, socket.SOCK_STREAM):\n"
-        "    s = socket.socket(family, kind, proto)\n"
-        "    s.connect_ex(address)\n"
-        "    s.close()",
+        (
+            "for family, kind, proto, _, address in socket.getaddrinfo('localhost', port, 0, socket.SOCK_STREAM):\n"
+            "    s = socket.socket(family, kind, proto)\n"
+            "    s.connect_ex(address)\n"
+            "    s.close()"
+        ),
         [],
     ),
     "accepting": ("c = socket.create_connection(('localhost', port))\nlocal.accept()[0].close()", []),
     "ipv6": ("s = socket.socket(socket.AF_INET6)\ns.bind(('::', 0))", []),
     "unused-socket": ("socket.socket().close()", []),
     "broadcast": (
-        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-        "try:\n    s.sendto(b'x', ('255.255.255.255', 9))\nexcept OSError:\n    pass",
+        (
+            "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            "try:\n    s.sendto(b'x', ('255.255.255.255', 9))\nexcept OSError:\n    pass"
+        ),
         [(3, "DST607")],
     ),
     "answering": (
@@ -103,24 +107,32 @@ CASES = {
         [(2, "DST604")],
     ),
     "asyncio-family": (
-        "async def main():\n"
-        "    _, w = await asyncio.open_connection('localhost', port, family=socket.AF_INET)\n    w.close()\n"
-        "asyncio.run(main())",
+        (
+            "async def main():\n"
+            "    _, w = await asyncio.open_connection('localhost', port, family=socket.AF_INET)\n    w.close()\n"
+            "asyncio.run(main())"
+        ),
         [(2, "DST104")],
     ),
     "asyncio-literal": (
-        "async def main():\n    _, w = await asyncio.open_connection('127.0.0.1', port)\n    w.close()\n"
-        "asyncio.run(main())",
+        (
+            "async def main():\n    _, w = await asyncio.open_connection('127.0.0.1', port)\n    w.close()\n"
+            "asyncio.run(main())"
+        ),
         [(2, "DST602")],
     ),
     "remark": (
-        "s = socket.socket()  # dualstack: v4-only because the other end knows no other\n"
-        "s.bind(('', 0))  # noqa: DST605",
+        (
+            "s = socket.socket()  # dualstack: v4-only because the other end knows no other\n"
+            "s.bind(('', 0))  # noqa: DST605"
+        ),
         [],
     ),
     "thread": (
-        "import threading\ndef work():\n    socket.gethostbyname('localhost')\n"
-        "t = threading.Thread(target=work)\nt.start()\nt.join()",
+        (
+            "import threading\ndef work():\n    socket.gethostbyname('localhost')\n"
+            "t = threading.Thread(target=work)\nt.start()\nt.join()"
+        ),
         [(3, "DST201")],
     ),
 }
