@@ -298,7 +298,7 @@ def _rule_of_literal(host: str) -> str | None:
 
 def _is_literal(host: str) -> bool:
     try:
-        socket.inet_aton(host)
+        socket.inet_aton(host)  # noqa: DST301 - the question is whether the system takes it for IPv4
     except OSError:
         return False
     return True

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     Local = int | str | Endpoint | Address | Iterable[str | Endpoint | Address]
     Options = SocketOptions | Callable[[Socket], object]
 
-__all__ = ("IP_BIND_ADDRESS_NO_PORT", "SelfConnected", "Ways", "in_progress", "local_addresses", "outcome")
+__all__ = ("IP_BIND_ADDRESS_NO_PORT", "TRIES", "SelfConnected", "Ways", "in_progress", "local_addresses", "outcome")
 
+TRIES = 3  # of an address that turns out to be ourselves; each next one gets another ephemeral port
 # EINTR: the attempt goes on in the kernel and ends as any other (connect(2)); 10035 is WSAEWOULDBLOCK.
 _IN_PROGRESS = frozenset((errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, 10035))
 _IPV6_V6ONLY = "IPV6_V6ONLY"

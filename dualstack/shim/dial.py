@@ -84,8 +84,10 @@ class Dial:
         unknown = sorted(set(connecting or ()) - _FURTHER)
         if unknown:
             raise TypeError(f"connecting takes {', '.join(sorted(_FURTHER))}, not {', '.join(unknown)}")
+        if not (allow is None or callable(allow) or isinstance(allow, str)):
+            allow = tuple(allow)
         guard_from(allow)  # a slip in a network is said here, not at the first request
-        self.allow: Allow | None = allow if allow is None or callable(allow) else tuple(allow)
+        self.allow: Allow | None = allow
         self.local: Local | None = local
         self.unix: UnixEndpoint | None = unix if unix is None or isinstance(unix, UnixEndpoint) else _path(unix)
         self.connecting: dict[str, Any] = dict(connecting or ())
