@@ -26,7 +26,7 @@ import os
 import socket
 import sys
 from contextvars import ContextVar
-from errno import EADDRINUSE
+from errno import EACCES, EADDRINUSE
 from functools import wraps
 
 from .. import doors, platforms
@@ -128,7 +128,7 @@ def _bind_free_port(original: Any, sock: Socket, address: Any) -> bool:
             original(sock, (address[0], port))
             return True
         except OSError as error:
-            if error.errno != EADDRINUSE:  # else somebody was faster
+            if error.errno not in (EADDRINUSE, EACCES):  # Windows says either where somebody was faster
                 return False
         finally:
             asked.reset(token)
