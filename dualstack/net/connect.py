@@ -83,17 +83,17 @@ def connect(
     """
     door = doors.current
     started = door.monotonic()
-    if type(host) is str and family is None and trace is None and tls is None:
-        literal = plain(door, host, port) if type(port) is int else plain_unix(host) if port is None else None
-        if literal is not None and (timeout is None or timeout >= 0):
+    if family is None and trace is None and tls is None and (timeout is None or timeout >= 0):
+        literal: Endpoint | None = None
+        if type(host) is str:
+            literal = plain(door, host, port) if type(port) is int else plain_unix(host) if port is None else None
+        elif port is None and isinstance(host, Endpoint) and host.family == AF_UNIX:
+            literal = host
+        if literal is not None:
             check_delays(attempt_delay, resolution_delay)
             if port is None and allow is None and local is None and options is None:
                 return _to_path(door, literal, started, timeout)
             return _alone(ways_of(door, allow, local, options), literal, started, timeout)
-    elif isinstance(host, Endpoint) and host.family == AF_UNIX and port is None and (timeout is None or timeout >= 0):
-        if family is allow is trace is tls is local is options is None:
-            check_delays(attempt_delay, resolution_delay)
-            return _to_path(door, host, started, timeout)
     question = read(door, host, port, family)
     check_delays(attempt_delay, resolution_delay)
     if timeout is not None and not timeout >= 0:
