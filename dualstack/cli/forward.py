@@ -111,8 +111,10 @@ def run(args: argparse.Namespace) -> int:
                 print(f"forwarding {style(line, 'cyan')} to {args.to}", flush=True)
             stop = _Stop(forwarder, args.drain)
             before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+            signal.set_wakeup_fd(forwarder.wakeup_fileno(), warn_on_full_buffer=False)
             forwarder.run()
     finally:
+        signal.set_wakeup_fd(-1)
         for number, earlier in before.items():
             signal.signal(number, earlier)
         logger.removeHandler(handler)
@@ -145,7 +147,13 @@ class _Lines(logging.Handler):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
-        print(f"dualstack forward: {text}" if warning else text, file=sys.stderr if warning else sys.stdout, flush=True)
+        try:
+            if warning:
+                print(f"dualstack forward: {text}", file=sys.stderr, flush=True)
+            else:
+                print(text, flush=True)
+        except OSError:  # nobody reads it any more, as in "| head"; that is no reason to stop forwarding
+            pass
 
 
 def _seconds(text: str) -> float:

@@ -183,7 +183,9 @@ class Observer:
         if family == _AF_INET:
             rule = "DST104"
         if rule is not None:
-            self._put(rule, f"{call}({host!r}, {port!r}{', family=AF_INET' if family else ''})", place)
+            shown = f"({host!r}, {port!r})" if call == "socket.create_connection" else f"{host!r}, {port!r}"
+            shown += ", family=AF_INET" if family else ""
+            self._put(rule, f"{call.removeprefix('socket.')}({shown})", place)
 
     # ------------------------------------------------------------------ putting it down
 
@@ -283,7 +285,7 @@ def _rule_of_literal(host: str) -> str | None:
 
 def _is_literal(host: str) -> bool:
     try:
-        socket.inet_aton(host)
+        socket.inet_aton(host)  # noqa: DST301 - the question is whether the system takes it for IPv4
     except OSError:
         return False
     return True

@@ -10,6 +10,8 @@ What is decided is in core/ (forward_plan, relay, proxy_protocol, deadlines, rat
 from __future__ import annotations
 
 import os
+from _thread import RLock
+from functools import partial
 from socket import SOCK_DGRAM
 
 from .. import doors, platforms
@@ -23,6 +25,7 @@ from .forward_log import Log
 from .forward_stream import Streams
 from .listen import open_listener
 from .loop import Loop
+from .opened import do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +112,7 @@ def open_forwarder(
     settings = Settings(idle, connect_timeout, proxy_out, _guard(proxy_in), _guard(allow))
     forwarder = Forwarder(Loop(doors.current))
     try:
-        forwarder.open(sorted_.streams, sorted_.datagrams, sorted_.to, settings, max_connections, mode)
+        forwarder._open(sorted_.streams, sorted_.datagrams, sorted_.to, settings, max_connections, mode)
     except BaseException:
         forwarder.close()
         raise
@@ -143,9 +146,12 @@ class Forwarder:
         self._folder = b""
         self._files = 0
         self._until: float | None = None  # when a drain ends
-        self._closing = self._running = self._closed = False
+        # Between run, which makes the sockets its own, and close, which closes them if nobody has; a signal handler
+        # may run in the thread that holds it.
+        self._lock = RLock()
+        self._closing = self._ran = self._running = self._closed = False
 
-    def open(
+    def _open(
         self,
         streams: list[str],
         datagrams: list[str],
@@ -192,11 +198,19 @@ class Forwarder:
         """How many connections and sessions there are now."""
         return sum(len(one.connections) for one in self._streams) + sum(len(one.sessions) for one in self._datagrams)
 
+    def wakeup_fileno(self) -> int:
+        """For ``signal.set_wakeup_fd``: without it Windows runs a signal handler when the next byte comes."""
+        return self._loop.alarm.fileno()
+
     def run(self) -> None:
-        """Forward until closed; raises what breaks a listening socket for good."""
-        if self._running or self._closed:
-            raise RuntimeError("a forwarder runs once")
-        self._running = True
+        """Forward until closed, once; raises what breaks a listening socket for good."""
+        with self._lock:
+            if self._ran:
+                raise RuntimeError("a forwarder runs once")
+            self._ran = True
+            if self._closed:
+                return
+            self._running = True
         try:
             for one in self._all():
                 one.start()
@@ -205,8 +219,9 @@ class Forwarder:
                 if streams.failure is not None:
                     raise streams.failure
         finally:
-            self._running = False
-            self._end()
+            with self._lock:
+                self._running = False
+                self._end()
 
     def _goes_on(self) -> bool:
         if any(streams.failure is not None for streams in self._streams):
@@ -224,15 +239,16 @@ class Forwarder:
         Datagrams end at once: who asked asks again.
         """
         until = self._loop.door.monotonic() + drain
-        if not self._running:
-            self._end()
-            return
-        self._loop.post(lambda: self._stop(until))
+        with self._lock:
+            if self._running:
+                self._loop.post(partial(self._stop, until))
+            else:
+                self._end()
 
     def _stop(self, until: float) -> None:
         self._closing = True
         self._until = until if self._until is None else min(until, self._until)
-        self._loop.at(self._until, _nothing)  # wakes the loop
+        self._loop.at(self._until, self._goes_on)  # so that it is asked then
         for streams in self._streams:
             streams.stop()
         for datagrams in self._datagrams:
@@ -243,7 +259,7 @@ class Forwarder:
             return
         self._closed = True
         steps: list[Callable[[], object]] = [one.close for one in self._all()]
-        _each([*steps, self._remove_folder, self._log.close, self._loop.close])
+        do_all([*steps, self._remove_folder, self._log.close, self._loop.close])
 
     # ------------------------------------------------------------------ files of Unix datagram sockets of ours
 
@@ -277,16 +293,3 @@ def _refuse_itself(target: Target, endpoints: Iterable[Endpoint]) -> None:
                 same = goal.host == endpoint.host or (endpoint.is_unspecified and goal.is_loopback)
             if same:
                 raise ValueError(f"{endpoint} would be forwarded to itself")
-
-
-def _each(steps: list[Callable[[], object]]) -> None:
-    """Do each, also when one of them fails."""
-    if steps:
-        try:
-            steps[0]()
-        finally:
-            _each(steps[1:])
-
-
-def _nothing() -> None:
-    """Does nothing, in time."""

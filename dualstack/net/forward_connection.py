@@ -16,7 +16,7 @@ from __future__ import annotations
 from socket import IPPROTO_TCP, TCP_NODELAY
 
 from .. import platforms
-from ..core.endpoint import AF_UNIX, Endpoint
+from ..core.endpoint import AF_UNIX, Endpoint, IPEndpoint
 from ..core.proxy_protocol import ProxyProtocolError, decode, encode_v1, encode_v2
 from ..core.relay import BROKEN, CLIENT, CLOSE, LINGER, RESET, SHUT, TARGET, Relay
 from .loop import READ, WRITE
@@ -79,7 +79,7 @@ class Connection:
         """Take the client in: a PROXY header first if one is due, then the target."""
         settings, client = self._owner.settings, self._socks[CLIENT]
         client.setblocking(False)
-        if self.peer.family != AF_UNIX:
+        if isinstance(self.peer, IPEndpoint):
             client.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # what comes is passed on as it comes
         if settings.trusted is None:
             self._admit()
@@ -295,12 +295,12 @@ class Connection:
             self._watch(side, 0)
             sock.close()
         self._held = [_NONE, _NONE]
+        self._owner.gone(self)
         if self._owner.log.verbose and len(self._socks) == 2:
             seconds = self._loop.now - self._started
             self._owner.log.news(
                 f"- {self.peer} {self._moved[CLIENT]} bytes to, {self._moved[TARGET]} from, {seconds:.1f} s"
             )
-        self._owner.gone(self)
 
 
 _NONE = memoryview(b"")

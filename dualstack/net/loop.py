@@ -9,10 +9,12 @@ Our rule: a selector, a heap of deadlines (core/deadlines.py), a mailbox that re
 calls into. A callback is a method, or a ``partial`` of one, and never waits. One that raises, for want of memory or by
 a fault of ours, is logged, its object is told (``crashed``) so that it can close what it has, and the others go on.
 
-On Windows ``select`` takes 512 sockets; ``room`` says so.
+On Windows ``select`` takes 512 sockets; ``room`` says so, and one more is EMFILE, as with descriptors.
 """
 
 from __future__ import annotations
+
+from errno import EMFILE
 
 from .. import platforms
 from ..core.deadlines import Deadlines
@@ -55,7 +57,13 @@ class Loop:
             for end in getattr(self, "_alarm", ()):
                 end.close()
             raise
+        self._watched = 1
         self._box.set_alarm(self._alarm[1])
+
+    @property
+    def alarm(self) -> Socket:
+        """A socket that wakes the loop when something is written to it: for ``signal.set_wakeup_fd``."""
+        return self._alarm[1]
 
     # ------------------------------------------------------------------ waiting for
 
@@ -64,10 +72,14 @@ class Loop:
         if was == events:
             return
         if not was:
+            if self._watched >= self.room:
+                raise OSError(EMFILE, f"this system watches {self.room} sockets at a time")
             self._selector.register(sock, events, ready)
+            self._watched += 1
         elif events:
             self._selector.modify(sock, events, ready)
         else:
+            self._watched -= 1
             self._selector.unregister(sock)
 
     def at(self, when: float, call: Callable[[], object]) -> Deadline:

@@ -88,9 +88,9 @@ def _racing(lookup: Lookup | None, host: Any, port: Any, timeout: float | None, 
     door = doors.current
     started = door.monotonic()
     if type(host) is str and type(port) is int and lookup is None and not source_address:
-        literal = plain(door, host, port)
-        if literal is not None:
-            return alone(Ways(door), literal, started, timeout, keep_timeout=True)
+        _, known = plain(door, host, port)
+        if len(known) == 1:
+            return alone(Ways(door), known[0], started, timeout, keep_timeout=True)
     host, port = check_host(host, port), check_port(port, host)
     local = _local(source_address) if source_address else None
     if lookup is None and _is_host(host) and isinstance(port, (int, str)):

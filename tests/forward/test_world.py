@@ -200,6 +200,21 @@ def test_a_target_without_descriptors_is_a_refusal(world, told) -> None:
     assert len(told()) == 1 and "Too many open files" in told()[0]
 
 
+def test_windows_watches_512_sockets(make_world) -> None:
+    world = make_world(testing.windows())
+    with open_forwarder(["127.0.0.1:80"], f"{TO}:81") as forwarder:
+        assert forwarder._streams[0]._most == 254
+        forwarder._loop.room = forwarder._loop._watched + 2  # the listening socket, and one side of one connection
+        world.destination(TO, 81, testing.connects())
+        came = [world.client("127.0.0.1", 80, source="198.51.100.7", source_port=port) for port in (1, 2)]
+        world.at(1.0, forwarder.close)
+        forwarder.run()
+    for client in came:
+        client.settimeout(0)
+        assert client.recv(1) == b""
+        client.close()
+
+
 def test_a_listening_socket_that_breaks_ends_it_with_its_error(world) -> None:
     world.fail("accept", errno.EINVAL)
     story = Story(world)
