@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pathlib
 import runpy
+import socket
 import ssl
 import sys
 
@@ -56,6 +57,23 @@ def refused_at_once() -> None:
     """For a test of which a closed port on loopback is refused at once."""
     if sys.platform == "win32" and not under_wine():
         pytest.skip("Windows asks a closed port again for two seconds; runs elsewhere, also under Wine")
+
+
+@pytest.fixture
+def fill() -> Iterator[Callable[[socket.socket], list[socket.socket]]]:
+    """A function that fills the accept queue of a listener with backlog 0, which PyPy makes 1."""
+    opened = []
+
+    def fill(listener: socket.socket) -> list[socket.socket]:
+        for _ in range(2 if sys.implementation.name == "pypy" else 1):
+            sock = socket.socket(listener.family, listener.type)
+            opened.append(sock)
+            sock.connect(listener.getsockname())
+        return opened
+
+    yield fill
+    for sock in opened:
+        sock.close()
 
 
 @pytest.fixture

@@ -35,14 +35,14 @@ class CannotRun(Exception):
 def run_script(path: str, arguments: Sequence[str]) -> None:
     """Run a source file, a compiled file, or a directory or zip file with a ``__main__.py``."""
     sys.argv = [path, *arguments]
-    if _holds_modules(path):
+    full = os.path.join(os.getcwd(), path)  # Python does not tidy it up either
+    if _holds_modules(full):
         if _has_first_entry():
-            sys.path[0] = path
+            sys.path[0] = full
         else:
-            sys.path.insert(0, path)  # as Python does, safe path or not
+            sys.path.insert(0, full)  # as Python does, safe path or not
         _run_found("__main__", alter_argv=False)
         return
-    full = os.path.abspath(path)
     try:
         with io.open_code(full) as file:
             data = file.read()
@@ -52,10 +52,7 @@ def run_script(path: str, arguments: Sequence[str]) -> None:
     _set_first_entry(os.path.dirname(os.path.realpath(path)))
     compiled = data.startswith(MAGIC_NUMBER)
     loader = (SourcelessFileLoader if compiled else SourceFileLoader)("__main__", full)
-    namespace = vars(_fresh_main(loader))
-    namespace["__file__"] = full
-    if sys.version_info < (3, 15):
-        namespace["__cached__"] = None
+    namespace = _namespace(loader, full)
     if compiled:
         from marshal import loads
 
@@ -76,7 +73,15 @@ def run_stdin(arguments: Sequence[str]) -> None:
     sys.argv = ["-", *arguments]
     _set_first_entry("")
     data = sys.stdin.buffer.read()
-    _execute(lambda: compile(data, "<stdin>", "exec", dont_inherit=True), vars(_fresh_main(BuiltinImporter)))
+    _execute(lambda: compile(data, "<stdin>", "exec", dont_inherit=True), _namespace(BuiltinImporter, "<stdin>"))
+
+
+def _namespace(loader: Any, filename: str) -> dict[str, Any]:
+    namespace = vars(_fresh_main(loader))
+    namespace["__file__"] = filename
+    if sys.version_info < (3, 15):
+        namespace["__cached__"] = None
+    return namespace
 
 
 # ---------------------------------------------------------------------- running
@@ -99,11 +104,18 @@ def _execute(code: Any, namespace: dict[str, Any]) -> None:
         program: CodeType = code()
         exec(program, namespace)
     except BaseException as error:
-        _leave(error)
+        _leave(error, namespace)
         raise
+    _forget_file(namespace)
 
 
-def _leave(error: BaseException) -> None:
+def _forget_file(namespace: dict[str, Any]) -> None:
+    """As Python does at the end of a script, before the exit handlers; for SystemExit it never gets there."""
+    for name in ("__file__", "__cached__"):
+        namespace.pop(name, None)
+
+
+def _leave(error: BaseException, namespace: dict[str, Any] | None = None) -> None:
     """Let the uncaught *error* be shown without the frames of this command, by whatever hook the program has set."""
     if isinstance(error, SystemExit):
         return
@@ -114,7 +126,10 @@ def _leave(error: BaseException) -> None:
         sys.excepthook = theirs
         if value is error:
             value.__traceback__ = sys.last_traceback = shown = traceback
-        theirs(kind, value, shown)
+        try:
+            theirs(kind, value, shown)
+        finally:
+            _forget_file(namespace or {})
 
     sys.excepthook = hook
 

@@ -25,6 +25,7 @@ from .forward_log import Log
 from .forward_stream import Streams
 from .listen import open_listener
 from .loop import Loop
+from .opened import do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ class Forwarder:
             return
         self._closed = True
         steps: list[Callable[[], object]] = [one.close for one in self._all()]
-        _each([*steps, self._remove_folder, self._log.close, self._loop.close])
+        do_all([*steps, self._remove_folder, self._log.close, self._loop.close])
 
     # ------------------------------------------------------------------ files of Unix datagram sockets of ours
 
@@ -292,12 +293,3 @@ def _refuse_itself(target: Target, endpoints: Iterable[Endpoint]) -> None:
                 same = goal.host == endpoint.host or (endpoint.is_unspecified and goal.is_loopback)
             if same:
                 raise ValueError(f"{endpoint} would be forwarded to itself")
-
-
-def _each(steps: list[Callable[[], object]]) -> None:
-    """Do each, also when one of them fails."""
-    if steps:
-        try:
-            steps[0]()
-        finally:
-            _each(steps[1:])

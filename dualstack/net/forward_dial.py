@@ -12,9 +12,9 @@ from errno import ENOMEM
 from functools import partial
 
 from ..core.endpoint import AF_UNIX, Endpoint
-from .attempt import SelfConnected, Ways, in_progress, outcome
+from .attempt import TRIES, SelfConnected, Ways, in_progress, outcome
 from .conductor import Settings
-from .connect import TRIES, history, lone_failure, read, target_of
+from .connect import history, lone_failure, read, target_of
 from .driver import Driver
 from .loop import WRITE
 from .names import prepare

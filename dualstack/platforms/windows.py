@@ -70,7 +70,7 @@ class Windows(Platform):
         return getattr(facts, "st_reparse_tag", 0) == _IO_REPARSE_TAG_AF_UNIX
 
     def unix_socket(self, make: Callable[[int, int], socket.socket], type: int) -> socket.socket:
-        import socket
+        import _socket as socket  # not what others may have put into its place, which knows the family
 
         if type != _SOCK_STREAM:
             raise UnsupportedError("a Unix socket that is not a stream", self.name, "use a stream, or UDP on loopback")
@@ -81,7 +81,7 @@ class Windows(Platform):
         return UnixSocket()
 
     def as_unix_socket(self, sock: socket.socket) -> socket.socket:
-        import socket
+        import _socket as socket
 
         if hasattr(socket, "AF_UNIX"):
             return sock

@@ -49,7 +49,7 @@ def _create_connection(spell: Spell) -> Any:
             more = {"all_errors": True} if all_errors else {}  # Python 3.10 has no such argument
             return spell.over()(address, timeout, source_address, **more)
         if notices:
-            tell("create_connection", *address[:2])
+            tell("socket.create_connection", *address[:2])
         lookup: Any = socket.getaddrinfo if socket.getaddrinfo is not resolver else None
         return racing(address, timeout, source_address, all_errors=all_errors, lookup=lookup)
 

@@ -16,6 +16,7 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,9 @@ def bound_in_both() -> tuple[dict[int, socket.socket], int]:
 class Net:
     """What the scenarios need: one port number with chosen behaviour in each family."""
 
-    def __init__(self, door: Names) -> None:
+    def __init__(self, door: Names, fill: Callable[[socket.socket], list[socket.socket]]) -> None:
         self.door = door
+        self.fill = fill
         self.bound, self.port = bound_in_both()  # what does not listen refuses
         self.open: list[socket.socket] = list(self.bound.values())
 
@@ -80,9 +82,7 @@ class Net:
         sock = self.bound.pop(family)
         sock.listen(0 if full else 100)
         if full:
-            filler = socket.socket(family, socket.SOCK_STREAM)
-            self.open.append(filler)
-            filler.connect(sock.getsockname())
+            self.open += self.fill(sock)
         return sock
 
     def name(self, name: str = "name.example", *, after6: float = 0.0, after4: float = 0.0) -> str:
@@ -200,13 +200,13 @@ def warm():
 
 
 @pytest.fixture
-def net():
+def net(fill):
     """A scripted resolver and a port; afterwards no descriptor and no resolver thread is left."""
     dualstack.history.clear()
     before = descriptors()
     door = Names()
     with doors.using(door):
-        made = Net(door)
+        made = Net(door, fill)
         try:
             yield made
             made.close()
@@ -387,11 +387,10 @@ def test_full_unix_queue_is_an_error_and_not_a_wait(connect, net, unix_path):
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(unix_path)
         server.listen(0)
-        with socket.socket(socket.AF_UNIX) as filler:
-            filler.connect(unix_path)
-            with pytest.raises(ConnectError) as caught:
-                connect(host=f"unix:{unix_path}", trace=lambda event: None)
-            assert caught.value.errno == errno.EAGAIN
+        net.open += net.fill(server)
+        with pytest.raises(ConnectError) as caught:
+            connect(host=f"unix:{unix_path}", trace=lambda event: None)
+        assert caught.value.errno == errno.EAGAIN
 
 
 @silent

@@ -617,7 +617,19 @@ def literal(world: World) -> None:
     connect(FOUR, 443, timeout=5, options=SocketOptions(no_delay=True)).close()
 
 
-@pytest.mark.parametrize("scenario", [race, literal])
+def turns(world: World) -> None:
+    world.texts["/etc/hosts"] = f"{SIX} name.example\n{FOUR} name.example\n"
+    script(world, {SIX: refuses(), FOUR: GOOD})
+    connect("name.example", 443, timeout=5, local=["192.0.2.100", "2001:db8::100"]).close()
+
+
+def turns_to_race(world: World) -> None:
+    world.texts["/etc/hosts"] = f"{SIX} name.example\n{FOUR} name.example\n"
+    script(world, {SIX: DEAD, FOUR: connects(0.25)})
+    connect("name.example", 443, timeout=5).close()
+
+
+@pytest.mark.parametrize("scenario", [race, literal, turns, turns_to_race])
 def test_every_call_failing_in_turn_leaves_nothing_behind(scenario):
     """Every door call of a scenario fails with each fault; the ledger is empty each time and the error is ours."""
 
