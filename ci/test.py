@@ -34,11 +34,18 @@ VERSIONS = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14))
 SYSTEM = {"linux": "linux", "darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")
 TOX = "tox>=4.26"
 WINE = "py313-wine"
+ORACLE = "netifaces-oracle"
 WINE_SECONDS = 300  # about two minutes on two slow cores with a near mirror; nothing once it is there
 
 _DESCRIBE = (
     "import sys, sysconfig; print(sys.implementation.name, sys.version_info[0], sys.version_info[1],"
     " int(bool(sysconfig.get_config_var('Py_GIL_DISABLED'))), sys.executable)"
+)
+
+# The compiler that builds extensions for an interpreter, and the header it needs.
+_BUILDS = (
+    "import os, sysconfig; print((os.environ.get('CC') or sysconfig.get_config_var('CC') or 'cc').split()[0]);"
+    " print(os.path.join(sysconfig.get_path('include'), 'Python.h'))"
 )
 
 
@@ -110,6 +117,26 @@ def namespaces() -> str | None:
     return tried.stderr.strip() or "unshare -n failed" if tried.returncode else None
 
 
+def oracle(found: dict[str, str]) -> str | None:
+    """Say why the netifaces extension cannot be built and compared with here, or None if it can."""
+    reason = namespaces()
+    if reason:
+        return reason
+    python = next((found[factor] for factor in ("py313", "py312", "py311", "py310") if factor in found), None)
+    if python is None:
+        return "needs a Python 3.10 to 3.13 that netifaces builds for"
+    try:
+        asked = subprocess.run([python, "-I", "-c", _BUILDS], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{python} does not run: {error}"
+    compiler, header = asked.stdout.splitlines()
+    if not shutil.which(compiler):
+        return f"no C compiler: {compiler} is not on PATH (Debian: apt-get install gcc libc6-dev)"
+    if not os.path.exists(header):
+        return f"no {header} to build against (Debian: apt-get install python3-dev)"
+    return None
+
+
 class Wine:
     """The Windows Python under Wine, made in the background: it waits for the network while the tests compute."""
 
@@ -125,7 +152,7 @@ class Wine:
             )
 
     def missing(self) -> str | None:
-        """Wait until five minutes after the start; say why there is no Wine, or None if there is."""
+        """Wait, but not beyond five minutes after the start; say why there is no Wine, or None if there is."""
         try:
             status = self._child.wait(max(0.0, self._started + WINE_SECONDS - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -151,22 +178,27 @@ def plan(found: dict[str, str], others: list[str]) -> tuple[list[str], list[tupl
         old = [factor for factor in others if factor.startswith("pypy")]
         skipped.append(("pypy", f"{old[0]} is older than 3.10" if old else "no pypy3 on PATH or under pyenv"))
     skipped += [(f"py*-{name}", f"runs on {name} only") for name in ("linux", "macos", "windows") if name != SYSTEM]
-    if not os.environ.get("DUALSTACK_WINE"):
-        # Half as long again as everything else, until it is known to end in time on two processors.
-        skipped.append((WINE, "not asked for: set DUALSTACK_WINE=1, or tox run -e py313-wine"))
-    elif SYSTEM == "linux" and "py313" in found:
-        run.append(WINE)
-    else:
-        skipped.append((WINE, "needs Linux and a Python 3.13 for tox"))
     reason = namespaces()
     if reason:
         skipped.append(("netns", reason))
     else:
         run.append("netns")
+    reason = oracle(found)
+    if reason:
+        skipped.append((ORACLE, reason))
+    else:
+        run.append(ORACLE)
     if SYSTEM == "linux":
         run.append("servers")
     else:
         skipped.append(("servers", "runs on linux only"))
+    if os.environ.get("DUALSTACK_WINE") == "0":
+        skipped.append((WINE, "turned off by DUALSTACK_WINE=0"))
+    elif SYSTEM == "linux" and "py313" in found:
+        run.append(WINE)
+        skipped.append((f"{WINE}-all", f"{WINE} leaves out what asks the system nothing; tox run -e {WINE}-all has it"))
+    else:
+        skipped.append((WINE, "needs Linux and a Python 3.13 for tox"))
     return [*run, "clients", "sdist", "lint", "types", "docs"], skipped
 
 
@@ -261,15 +293,18 @@ def main() -> int:
 
     python = make_environment(found)
     shutil.rmtree(WORK / "junit", ignore_errors=True)
-    wine = Wine(python) if WINE in run and not args.envs else None
-    results = tox(python, [env for env in run if not (wine and env == WINE)], found, args.jobs)
-    if wine:
+    results: dict[str, dict[str, object]] = {}
+    if WINE in run and not args.envs:
+        # Wine is set up while the interpreters are at work; its tests share the processors with what comes last.
+        wine, last = Wine(python), run.index(WINE)
+        results.update(tox(python, run[:last], found, args.jobs))
         reason = wine.missing()
         if reason:
             run.remove(WINE)
-            skipped.append((WINE, reason))
-        else:
-            results.update(tox(python, [WINE], found, 1))
+            skipped.append((WINE, f"DID NOT RUN: {reason}"))
+        results.update(tox(python, run[last:], found, args.jobs))
+    else:
+        results.update(tox(python, run, found, args.jobs))
 
     sums = {"passed": 0, "failed": 0, "skipped": 0}
     print(f"\n{'environment':<18} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")

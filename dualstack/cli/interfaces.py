@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from difflib import get_close_matches
+from itertools import chain
 
 from ..core.endpoint import IPv4Endpoint, IPv6Endpoint
+from ..core.interface import Interface
+from ..core.interface_address import InterfaceAddress
+from ..core.interfaces import Interfaces
 from ..net.interfaces import interfaces
 from ..net.watch import watch_interfaces
 from .style import Style, table
@@ -15,8 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
-    from ..core.interface_address import InterfaceAddress
-    from ..core.interfaces import Interfaces
+    from ..core.changes import Change
 
 __all__ = ("add_parser", "run", "select")
 
@@ -30,7 +34,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "interfaces",
         help="list the network interfaces and their addresses",
         description="List the network interfaces with their addresses. With filters, list the addresses that meet all "
-        "of them, the one to prefer first.",
+        "of them, the one to prefer first; the exit status is 1 if none does. With --watch, print what changes: all of "
+        "it, or what concerns the interfaces and addresses that the filters name.",
     )
     words = ", ".join(["up", "down", *_FAMILIES, *_KINDS])
     parser.add_argument("filter", nargs="*", metavar="FILTER", help=f"{words}, or the name of an interface")
@@ -41,9 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Print them; 1 if filters leave nothing."""
     if args.watch:
-        if args.filter:
-            raise ValueError("--watch shows every change; it takes no filters")
-        return _watch(args.json)
+        return _watch(args.filter, args.json)
     nics = interfaces()
     if args.filter:
         found = select(nics, args.filter)
@@ -57,6 +60,30 @@ def run(args: argparse.Namespace) -> int:
 
 def select(nics: Interfaces, words: list[str]) -> list[InterfaceAddress]:
     """Find the addresses that meet every filter word; ValueError for a word that is none."""
+    return nics.addresses(**_keywords(nics, words))
+
+
+def _concerns(change: Change, seen: dict[str | None, Interface], keywords: dict[str, Any]) -> bool:
+    """Say whether *change* is about what the filters name; that events were lost concerns everybody.
+
+    A change of an interface, or of a route, has no kind: filters by kind show changes of addresses only.
+    """
+    if change.subject == "all":
+        return True
+    name, value = change.interface, change.value
+    if keywords.get("interface", name) != name or (keywords["kind"] and not isinstance(value, InterfaceAddress)):
+        return False
+    nic = value if isinstance(value, Interface) else seen.get(name)
+    if keywords["up"] is not None and (nic is None or nic.is_up != keywords["up"]):
+        return False
+    if isinstance(value, InterfaceAddress):
+        alone = Interfaces([Interface(value.interface, value.index, addresses=(value,))])
+        return bool(alone.addresses(up=None, kind=keywords["kind"], family=keywords.get("family")))
+    return "family" not in keywords or getattr(value, "family", None) == keywords["family"]
+
+
+def _keywords(nics: Interfaces, words: list[str]) -> dict[str, Any]:
+    """What ``Interfaces.addresses`` takes, from filter words."""
     keywords: dict[str, Any] = {"up": None, "kind": []}
     for word in words:
         if word in ("up", "down"):
@@ -66,11 +93,12 @@ def select(nics: Interfaces, words: list[str]) -> list[InterfaceAddress]:
         elif word in _KINDS:
             keywords["kind"].append(word.replace("-", "_"))
         elif word in nics:
-            keywords["interface"] = word
+            keywords["interface"] = nics[word].name
         else:
-            known = ", ".join(["up", "down", *_FAMILIES, *_KINDS, *nics.names])
-            raise ValueError(f"{word!r} is no filter and no interface; there is {known}")
-    return nics.addresses(**keywords)
+            known = ["up", "down", *_FAMILIES, *_KINDS, *nics.names]
+            near = get_close_matches(word, known, n=3) or known
+            raise ValueError(f"{word!r} is no filter and no interface; there is {', '.join(map(_escaped, near))}")
+    return keywords
 
 
 def _print_addresses(found: list[InterfaceAddress], as_json: bool) -> None:
@@ -87,10 +115,14 @@ def _print_addresses(found: list[InterfaceAddress], as_json: bool) -> None:
         print(table(rows, ""))
 
 
-def _watch(as_json: bool) -> int:
+def _watch(words: list[str], as_json: bool) -> int:
     with watch_interfaces() as watcher:
-        for change in watcher:
-            print(json.dumps(change.to_dict()) if as_json else _escaped(str(change)), flush=True)
+        keywords = _keywords(watcher.interfaces, words)
+        seen: dict[str | None, Interface] = {}  # those that went are still asked whether they were up
+        for change in chain((None,), watcher):
+            seen.update((nic.name, nic) for nic in watcher.interfaces)
+            if change is not None and _concerns(change, seen, keywords):
+                print(json.dumps(change.to_dict()) if as_json else _escaped(str(change)), flush=True)
     return 0
 
 

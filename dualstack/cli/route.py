@@ -29,7 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print it; 1 if no packet could leave."""
+    """Print it; 1 if no packet could leave, 2 for what is no destination."""
     if args.destination is None:
         found = gateways()
         if args.json:
@@ -38,6 +38,9 @@ def run(args: argparse.Namespace) -> int:
             for route in found:
                 print("*" if route.is_effective else " ", route)
         return 0 if found else 1
-    source = source_for(args.destination, args.port)
+    try:
+        source = source_for(args.destination, args.port)
+    except KeyError as error:  # a zone that is no interface; its text names near ones
+        raise ValueError(error.args[0]) from None
     print(json.dumps(source.to_dict(), indent=2) if args.json else source)
     return 0

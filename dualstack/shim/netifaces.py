@@ -19,6 +19,7 @@ from .. import platforms as _platforms
 from ..core.interface import Interface as _Interface
 from ..core.interface_address import InterfaceAddress as _Address
 from ..core.route import MAIN_TABLE as _MAIN_TABLE
+from ..core.text import ipv4_text as _ipv4_text
 from . import netifaces_families as _families
 from .netifaces_families import inet6_text as _inet6_text
 
@@ -70,7 +71,7 @@ def ifaddresses(*args: str, **keywords: object) -> dict[int, list[_ENTRY]]:
     nic = None if ":" in name else _platforms.current.interface(name)
     found: dict[int, list[_ENTRY]] = {}
     if nic is not None and _name(nic) == name:
-        if nic.mac_bytes:
+        if nic.mac_bytes or _platforms.current.has_interface_guids:
             found[AF_LINK] = [_link_entry(nic)]
         for address in nic.addresses:
             if address.label is None:
@@ -148,7 +149,9 @@ def _address_entry(nic: _Interface, address: _Address) -> _ENTRY:
     if len(packed) == 4:
         mask = 0xFFFFFFFF << (32 - prefix_length) & 0xFFFFFFFF
         entry = {"addr": address.host, "netmask": ".".join(str(mask >> shift & 255) for shift in (24, 16, 8, 0))}
-        if packed[:2] != b"\xa9\xfe":  # netifaces has none for 169.254.0.0/16, whatever the system says
+        if _platforms.current.has_interface_guids:  # computed there, loopback included
+            entry["broadcast"] = _ipv4_text((int.from_bytes(packed, "big") | ~mask & 0xFFFFFFFF).to_bytes(4, "big"))
+        elif packed[:2] != b"\xa9\xfe":  # netifaces has none for 169.254.0.0/16, whatever the system says
             entry[_third_key(nic)] = address.broadcast or address.peer or address.host
         return entry
     zone = (

@@ -1,6 +1,6 @@
 """The address family names and numbers that netifaces has on each system, as data.
 
-Linux as netifaces 0.11.0 has them, in its order. macOS and Windows from their headers (sys/socket.h, winsock2.h),
+Linux as netifaces 0.11.0 has them, in its order. The others from their headers (sys/socket.h, winsock2.h),
 which netifaces takes what it finds from; there was no netifaces there to compare with.
 """
 
@@ -104,12 +104,42 @@ _WINDOWS = {
     "AF_ATM": 22,
     "AF_NETDES": 28,
 }
+_FREEBSD = {
+    "AF_UNSPEC": 0,
+    "AF_UNIX": 1,
+    "AF_INET": 2,
+    "AF_IMPLINK": 3,
+    "AF_PUP": 4,
+    "AF_CHAOS": 5,
+    "AF_ISO": 7,
+    "AF_ECMA": 8,
+    "AF_DATAKIT": 9,
+    "AF_CCITT": 10,
+    "AF_SNA": 11,
+    "AF_DECnet": 12,
+    "AF_DLI": 13,
+    "AF_LAT": 14,
+    "AF_HYLINK": 15,
+    "AF_APPLETALK": 16,
+    "AF_ROUTE": 17,
+    "AF_LINK": 18,
+    "AF_COIP": 20,
+    "AF_CNT": 21,
+    "AF_IPX": 23,
+    "AF_SIP": 24,
+    "AF_ISDN": 26,
+    "AF_INET6": 28,
+    "AF_NATM": 29,
+    "AF_NETBIOS": 6,
+    "AF_ATM": 30,
+    "AF_NETGRAPH": 32,
+}
 # Second names of a number that address_families has under another name.
 _SECOND = {
     "Linux": {"AF_UNIX": 1, "AF_ROUTE": 16, "AF_LINK": 17},
     "Windows": {"AF_IPX": 6},
 }
-_SYSTEMS = {"Linux": _LINUX, "macOS": _MACOS, "Windows": _WINDOWS}
+_SYSTEMS = {"Linux": _LINUX, "macOS": _MACOS, "Windows": _WINDOWS, "FreeBSD": _FREEBSD}
 
 
 def _table() -> dict[str, int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 import pytest
 
 import dualstack
-from dualstack import platforms
+from dualstack import platforms, testing
 from dualstack.core.interface import UP, Interface
 from dualstack.core.interfaces import Interfaces
 from dualstack.core.route import Route, SourceAddress
@@ -134,3 +135,45 @@ def test_an_unknown_zone(system) -> None:
     system()
     with pytest.raises(KeyError, match="no interface is called 'eth9'; there is eth0"):
         dualstack.source_for("fe80::1%eth9")
+
+
+# --------------------------------------------------------------------- another source
+
+
+class Netifaces:
+    """The part of the extension that is asked; ``gone`` went away after the names were read."""
+
+    AF_LINK = 17
+
+    @staticmethod
+    def interfaces() -> list[str]:
+        return ["lo", "gone", "nowhere"]
+
+    @staticmethod
+    def ifaddresses(name: str) -> dict[int, list[dict[str, str]]]:
+        if name == "gone":
+            raise ValueError("You must specify a valid interface name.")
+        return {V4: [{"addr": "127.0.0.1", "netmask": "255.0.0.0", "peer": "127.0.0.1"}], 17: [{"addr": "02:00"}]}
+
+
+def test_the_netifaces_extension_as_a_source(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "netifaces", Netifaces)
+    with testing.World(testing.linux()):
+        nics = dualstack.interfaces(backend="netifaces")
+    assert isinstance(nics, dualstack.Interfaces)
+    assert nics.names == ("lo", "nowhere")
+    assert nics["nowhere"].index == 0
+    assert [str(one) for one in nics["lo"].addresses] == ["127.0.0.1/8"]
+    assert nics["lo"].addresses[0].family == V4
+
+
+def test_without_the_netifaces_extension(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "netifaces", None)
+    with pytest.raises(ImportError, match=r"pip install 'dualstack\[netifaces\]'") as caught:
+        dualstack.interfaces(backend="netifaces")
+    assert caught.value.name == "netifaces"
+
+
+def test_an_unknown_source() -> None:
+    with pytest.raises(ValueError, match="backend is None or 'netifaces', not 'psutil'"):
+        dualstack.interfaces(backend="psutil")

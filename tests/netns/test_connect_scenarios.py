@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,16 +20,6 @@ LAB = HERE / "lab.py"
 RUNS = 3
 
 
-def cannot() -> str:
-    """Why the network cannot be made here; empty if it can."""
-    if not sys.platform.startswith("linux"):
-        return "network namespaces exist on Linux only"
-    if not shutil.which("unshare") or not shutil.which("ip"):
-        return "needs unshare and ip; .ci/run installs them"
-    tried = subprocess.run(["unshare", "-n", "-m", "true"], capture_output=True, text=True, check=False)
-    return "needs root; the tox environment netns runs as root" if tried.returncode else ""
-
-
 def load():
     spec = importlib.util.spec_from_file_location("lab", LAB)
     module = importlib.util.module_from_spec(spec)
@@ -38,11 +27,7 @@ def load():
     return module
 
 
-pytestmark = [
-    pytest.mark.netns,
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(cannot()), reason=cannot() or "can"),
-]
+pytestmark = pytest.mark.slow
 
 SCENARIOS = load().SCENARIOS if sys.platform.startswith("linux") else {}
 

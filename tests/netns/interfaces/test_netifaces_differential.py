@@ -137,6 +137,26 @@ def test_same_as_netifaces(inside, setup: str) -> None:
     assert count >= 1
 
 
+BACKEND = """
+import json
+from dualstack import interfaces
+def facts(nics, oddities):
+    return [[n.name, n.index, n.mac, n.link_broadcast.hex(), n.is_loopback, n.is_point_to_point,
+             sorted([str(a), a.scope_id, a.peer, None if a.host in oddities else a.broadcast, a.label]
+                    for a in n.addresses)] for n in nics]
+# netifaces has no broadcast for 169.254.0.0/16 at all.
+native = interfaces()
+odd = {a.host for n in native for a in n.addresses if a.host.startswith("169.254.")}
+print(json.dumps([facts(native, odd), facts(interfaces(backend="netifaces"), odd)]))
+"""
+
+
+@pytest.mark.parametrize("setup", [kind for kind in KINDS if kind.id not in ("loopback-down", "every-prefix-length")])
+def test_netifaces_as_a_source_tells_the_same_as_far_as_it_goes(inside, setup: str) -> None:
+    native, asked = inside(f"{QUIET}\n{setup}\nsleep 0.05", BACKEND)
+    assert asked == native
+
+
 def test_the_same_names_and_constants(inside) -> None:
     program = """
 import json, netifaces as real
