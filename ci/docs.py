@@ -118,9 +118,15 @@ def api() -> str:
         parts.append(inspect.getdoc(module) or "")
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
-            if getattr(value, "__module__", "").startswith("dualstack"):
+            if getattr(value, "__module__", "").startswith("dualstack") and not _borrowed(value):
                 parts += describe(name, value, "###")
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
+
+
+def _borrowed(value: object) -> bool:
+    """Whether *value* is a function of the standard library that runs under a name of ours."""
+    code = getattr(value, "__code__", None)
+    return code is not None and not Path(code.co_filename).is_relative_to(ROOT)
 
 
 def from_source(path: Path, level: str) -> Iterator[str]:

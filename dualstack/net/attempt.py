@@ -167,9 +167,9 @@ class Ways:
 
     def check(self, sock: Socket, endpoint: Endpoint) -> None:
         """See that a connected socket is a connection to where it should go; OSError if not."""
-        if endpoint.family != AF_UNIX:
-            local, remote = sock.getsockname(), endpoint.sockaddr
-            if local[1] == remote[1] and local[0] == remote[0]:
+        if isinstance(endpoint, IPEndpoint):
+            local = sock.getsockname()
+            if local[1] == endpoint.port and local[0] == endpoint.sockaddr[0]:
                 raise SelfConnected
         if self.guard is not None and not self.guard(Endpoint.peer(sock).unmapped()):
             raise PermissionError(errno.EACCES, "the peer it ended up at is not allowed (allow=)")

@@ -199,7 +199,6 @@ def _family(spell: Spell) -> Any:
     original = spell.original.fget
 
     def family(self: Any) -> Any:
-        """Read-only access to the address family for this socket."""
         return socket.AF_INET if id(self) in _marked else original(self)
 
     return property(family, doc=spell.original.__doc__)

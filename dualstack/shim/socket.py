@@ -21,6 +21,8 @@ else:
     from . import socket_class as _class
     from . import socket_connect as _connect
     from . import socket_listening as _listening
+    from .socket_class import adopt as _adopt
+    from .socket_connect import connected as _connected
     from .socket_constants import missing as _missing
     from .socket_rebound import rebound as _rebound
 
@@ -31,11 +33,14 @@ else:
     globals().update(_added)
     globals().update({"__all__": [*_stdlib.__all__, *_added]})
 
-    socket = _class.socket
-    getaddrinfo = _connect.getaddrinfo
+    socket = _own_socket = _class.socket
+    getaddrinfo = _own_getaddrinfo = _connect.getaddrinfo
     has_dualstack_ipv6 = _listening.has_dualstack_ipv6
     if hasattr(_stdlib, "recv_fds"):
-        pass
+        from . import socket_passing as _passing
+
+        recv_fds = _passing.recv_fds
+        send_fds = _passing.send_fds
 
     def create_connection(address, timeout=_GLOBAL_DEFAULT_TIMEOUT, source_address=None, *, all_errors=False):
         """Connect to *address*, ``(host, port)``, by the first of its addresses that answers.
@@ -48,16 +53,9 @@ else:
         story of each address in its text and its ``attempts``; with *all_errors* an ExceptionGroup of what each said
         (Python 3.10 has no groups and gets the OSError).
         """
-        return _class.adopt(
-            _connect.create_connection(
-                address,
-                timeout,
-                source_address,
-                all_errors=all_errors,
-                make=None if socket is _class.socket else socket,
-                lookup=None if getaddrinfo is _connect.getaddrinfo else getaddrinfo,
-            )
-        )
+        make = None if socket is _own_socket else socket
+        lookup = None if getaddrinfo is _own_getaddrinfo else getaddrinfo
+        return _adopt(_connected(address, timeout, source_address, all_errors, make, lookup))
 
     def create_server(address, *, family=_stdlib.AF_INET, backlog=None, reuse_port=False, dualstack_ipv6=False):
         """Bind a TCP socket to *address*, ``(host, port)``, listen, and return it.

@@ -8,6 +8,7 @@ import pytest
 
 from dualstack import testing
 from dualstack.core.proxy_protocol import encode_v1
+from dualstack.core.relay import BROKEN, ENDED
 from dualstack.net.forward import open_forwarder
 from dualstack.platforms.words import os_error
 
@@ -159,6 +160,28 @@ def test_closing_while_it_connects(world) -> None:
     story = Story(world)
     story.client(0.0, "waits")
     story.run(1.0, "app.example:81")
+
+
+@pytest.mark.parametrize(("until", "open_still"), [(13.9, 1), (14.1, 0)])
+def test_what_is_sent_to_a_target_that_has_answered_and_gone_is_thrown_away(world, until, open_still) -> None:
+    """The answer is given two seconds to arrive before the client's connection is closed with unread bytes."""
+    server = world.occupy("127.0.0.1", 81)
+    accepted = []
+
+    def answer() -> None:
+        accepted.append(server.accept()[0])
+        accepted[0].send(b"too large")
+        accepted[0].close()
+
+    world.at(10.0, answer)
+    story = Story(world)
+    story.client(1.0, "busy", *((when, b"more") for when in (12.0, 12.5, 13.5)))
+    story.look(10.5, lambda streams: len(streams.connections))
+    story.look(13.0, lambda streams: next(iter(streams.connections))._relay.flows)
+    story.look(until, lambda streams: len(streams.connections))
+    story.run(15.0, "127.0.0.1:81")
+    server.close()
+    assert story.seen == [1, [BROKEN, ENDED], open_still]
 
 
 # ---------------------------------------------------------------------- a header that does not come
