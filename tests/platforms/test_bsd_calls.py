@@ -102,7 +102,7 @@ def test_names_and_numbers_of_what_has_gone():
 
 
 class Sysctl:
-    """sysctl(3): answers with each of *answers* in turn, a table or an errno; the first call of a pair asks the size."""
+    """sysctl(3): gives *answers* in turn, a table or an errno each; the first call of a pair asks for the size."""
 
     def __init__(self, *answers: bytes | int) -> None:
         self.answers = list(answers)
