@@ -336,14 +336,14 @@ def _crc_table() -> tuple[int, ...]:
     return tuple(table)
 
 
-_table: list[int] = []
+_table: tuple[int, ...] = ()
 
 
 def crc32c(data: bytes) -> int:
     """The CRC32c of *data* (RFC 9260 appendix A)."""
-    if not _table:
-        _table.extend(_crc_table())
+    global _table  # noqa: PLW0603  # a constant that is built late to keep imports cheap; any thread may build it
+    table = _table = _table or _crc_table()
     crc = 0xFFFFFFFF
     for byte in data:
-        crc = crc >> 8 ^ _table[(crc ^ byte) & 0xFF]
+        crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
     return crc ^ 0xFFFFFFFF

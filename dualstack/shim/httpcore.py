@@ -25,7 +25,7 @@ try:
     from httpcore._backends.sync import SyncStream  # its TLS, TLS in TLS included, must stay httpcore's own
 except ImportError as error:
     raise ModuleNotFoundError(
-        "dualstack.shim.httpcore needs httpcore 1.x: pip install httpcore", name="httpcore"
+        "dualstack.shim.httpcore needs httpcore 1.0.6 or newer: pip install httpcore", name="httpcore"
     ) from error
 
 TYPE_CHECKING = False

@@ -27,11 +27,9 @@ from .socket_address import mapped, unmapped
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
+    from typing import Any
 
-    Method = TypeVar("Method", bound=Callable[..., Any])
-
-__all__ = ("adopt", "socket")
+__all__ = ("adopt",)  # the class itself is public as dualstack.shim.socket.socket
 
 _RealSocket = _stdlib.socket  # as it is now; programs put classes of their own there
 _Base: Any = _RealSocket
@@ -51,12 +49,6 @@ class _AnySocket(ABCMeta):
 
     def __subclasscheck__(cls, other: Any) -> bool:
         return issubclass(other, _RealSocket) if cls is socket else super().__subclasscheck__(other)
-
-
-def _inherits_doc(method: Method) -> Method:
-    """Keep what ``help`` says in the standard library."""
-    method.__doc__ = getattr(_Base, method.__name__).__doc__
-    return method
 
 
 class socket(_Base, metaclass=_AnySocket):  # type: ignore[misc]  # the base depends on the system
@@ -85,32 +77,50 @@ class socket(_Base, metaclass=_AnySocket):  # type: ignore[misc]  # the base dep
             sock.setblocking(True)  # BSD, macOS and Windows hand O_NONBLOCK down
         return sock, unmapped(address) if family == AF_INET6 else address
 
-    @_inherits_doc
     def getpeername(self) -> Any:
+        """getpeername() -> address info
+
+        The address of the other end: ``(host, port)`` for an IPv4 peer, also of an AF_INET6 socket.
+        """
         address = super().getpeername()
         return unmapped(address) if _family(self) == AF_INET6 else address
 
-    @_inherits_doc
     def connect(self, address: Any, /) -> None:
+        """connect(address)
+
+        Connect to a remote address; an AF_INET6 socket takes ``(host, port)`` with an IPv4 literal too.
+        """
         super().connect(mapped(address) if _family(self) == AF_INET6 else address)
 
-    @_inherits_doc
     def connect_ex(self, address: Any, /) -> int:
+        """connect_ex(address) -> errno
+
+        Like connect(address), but the error is returned instead of raised.
+        """
         code: int = super().connect_ex(mapped(address) if _family(self) == AF_INET6 else address)
         return code
 
-    @_inherits_doc
     def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Any]:
+        """recvfrom(buffersize[, flags]) -> (data, address info)
+
+        Like recv(buffersize, flags), with the sender's address: ``(host, port)`` for an IPv4 one.
+        """
         data, address = super().recvfrom(bufsize, flags)
         return data, unmapped(address) if _family(self) == AF_INET6 else address
 
-    @_inherits_doc
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        """recvfrom_into(buffer[, nbytes[, flags]]) -> (nbytes, address info)
+
+        Like recv_into(buffer[, nbytes[, flags]]), with the sender's address: ``(host, port)`` for an IPv4 one.
+        """
         size, address = super().recvfrom_into(buffer, nbytes, flags)
         return size, unmapped(address) if _family(self) == AF_INET6 else address
 
-    @_inherits_doc
     def sendto(self, data: Any, /, *rest: Any) -> int:
+        """sendto(data[, flags], address) -> count
+
+        Send to an address; an AF_INET6 socket takes ``(host, port)`` with an IPv4 literal too.
+        """
         if rest and _family(self) == AF_INET6:
             rest = (*rest[:-1], mapped(rest[-1]))
         size: int = super().sendto(data, *rest)
@@ -118,18 +128,27 @@ class socket(_Base, metaclass=_AnySocket):  # type: ignore[misc]  # the base dep
 
     if hasattr(_Base, "recvmsg"):
 
-        @_inherits_doc
         def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0, /) -> tuple[bytes, list[Any], int, Any]:
+            """recvmsg(bufsize[, ancbufsize[, flags]]) -> (data, ancdata, msg_flags, address)
+
+            Receive data and control messages, with the sender's address: ``(host, port)`` for an IPv4 one.
+            """
             data, messages, told, address = super().recvmsg(bufsize, ancbufsize, flags)
             return data, messages, told, unmapped(address) if _family(self) == AF_INET6 else address
 
-        @_inherits_doc
         def recvmsg_into(self, buffers: Any, ancbufsize: int = 0, flags: int = 0, /) -> tuple[int, list[Any], int, Any]:
+            """recvmsg_into(buffers[, ancbufsize[, flags]]) -> (nbytes, ancdata, msg_flags, address)
+
+            Like recvmsg, into *buffers*, one after the other.
+            """
             size, messages, told, address = super().recvmsg_into(buffers, ancbufsize, flags)
             return size, messages, told, unmapped(address) if _family(self) == AF_INET6 else address
 
-        @_inherits_doc
         def sendmsg(self, buffers: Any, /, *rest: Any) -> int:
+            """sendmsg(buffers[, ancdata[, flags[, address]]]) -> count
+
+            Send data and control messages; an AF_INET6 socket takes ``(host, port)`` with an IPv4 literal too.
+            """
             if len(rest) == 3 and _family(self) == AF_INET6:
                 rest = (*rest[:2], mapped(rest[2]))
             size: int = super().sendmsg(buffers, *rest)

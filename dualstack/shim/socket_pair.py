@@ -87,19 +87,23 @@ class TwoSockets(socket):
 
     @property
     def family(self) -> Any:
+        """The family of the first socket: AF_INET6."""
         return self._first().family
 
     @property
     def type(self) -> Any:
+        """The type of both."""
         return self._first().type
 
     @property
     def proto(self) -> int:
+        """The protocol of both."""
         proto: int = self._first().proto
         return proto
 
     @property
     def timeout(self) -> float | None:
+        """The timeout of ``accept`` in seconds; None waits for ever."""
         return self._timeout
 
     def fileno(self) -> int:
@@ -113,45 +117,57 @@ class TwoSockets(socket):
         return number
 
     def getsockname(self) -> Any:
+        """The address of the first socket; the other has the same port."""
         return self._first().getsockname()
 
     def getpeername(self) -> Any:
+        """OSError: a listening socket has no peer."""
         return self._first().getpeername()
 
     def getsockopt(self, *arguments: Any) -> Any:
+        """An option of the first socket."""
         return self._first().getsockopt(*arguments)
 
     def setsockopt(self, level: int, *arguments: Any) -> None:
+        """Set an option of both sockets; of the IPv6 one alone if it is of that level."""
         for sock in self.sockets[: 1 if level == _IPV6_LEVEL else None]:
             sock.setsockopt(level, *arguments)
 
     def gettimeout(self) -> float | None:
+        """The timeout of ``accept``."""
         return self._timeout
 
     def settimeout(self, value: float | None) -> None:
+        """Set the timeout of ``accept``: seconds, 0 or None."""
         if value is not None and value < 0:
             raise ValueError("Timeout value out of range")
         self._timeout = value
 
     def setblocking(self, flag: bool) -> None:
+        """Wait for ever, or not at all."""
         self._timeout = None if flag else 0.0
 
     def getblocking(self) -> bool:
+        """Whether ``accept`` waits."""
         return self._timeout != 0
 
     def get_inheritable(self) -> bool:
+        """Whether programs started from here get the sockets."""
         inheritable: bool = self._first().get_inheritable()
         return inheritable
 
     def set_inheritable(self, inheritable: bool) -> None:
+        """Say whether programs started from here get both sockets."""
         for sock in self.sockets:
             sock.set_inheritable(inheritable)
 
     def listen(self, *backlog: int) -> None:
+        """Set the length of both queues."""
         for sock in self.sockets:
             sock.listen(*backlog)
 
     def shutdown(self, how: int) -> None:
+        """Shut both sockets down."""
         for sock in self.sockets:
             sock.shutdown(how)
 
@@ -171,12 +187,15 @@ class TwoSockets(socket):
     # ------------------------------------------------------------------ what two sockets cannot be
 
     def detach(self) -> int:
+        """UnsupportedError: there are two descriptors."""
         self._refuse("detaching one descriptor from two sockets")
 
     def dup(self) -> Any:
+        """UnsupportedError: there are two descriptors."""
         self._refuse("duplicating two sockets as one")
 
     def share(self, process_id: int) -> bytes:
+        """UnsupportedError: there are two descriptors."""
         self._refuse("sharing two sockets as one")
 
     def _refuse(self, what: str) -> NoReturn:

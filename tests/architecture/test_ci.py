@@ -185,9 +185,13 @@ REPORT = """<testsuites><testsuite>
 </testsuite></testsuites>"""
 
 
+@pytest.fixture(scope="module")
+def platforms(root: Path) -> ModuleType:
+    return load(root, "platforms")  # once: it reads every test
+
+
 @pytest.fixture
-def written(root: Path, tmp_path: Path) -> tuple[ModuleType, str]:
-    platforms = load(root, "platforms")
+def written(platforms: ModuleType, tmp_path: Path) -> tuple[ModuleType, str]:
     report = tmp_path / "py313-wine.xml"
     report.write_text(REPORT, encoding="utf-8")
     return platforms, platforms.page(platforms.Results([report]))
