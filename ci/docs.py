@@ -22,6 +22,8 @@ sys.path.insert(0, str(ROOT))
 
 # The public modules beside the top level, in the order a reader meets them.
 MODULES = ("aio", "shim", "check", "testing")
+# The drop-ins, each a module of its own; what else is in dualstack/shim/ serves them and is nobody's to import.
+SHIMS = ("socket", "netifaces", "servers", "forward", "requests", "urllib3", "httpx", "httpcore", "aiohttp")
 # Adapters for other people's libraries, which need not be installed to write the page: it says the same everywhere.
 NEEDS_A_LIBRARY = {f"dualstack.shim.{name}" for name in ("aiohttp", "httpcore", "httpx", "requests", "urllib3")}
 HEAD = """\
@@ -118,9 +120,15 @@ def api() -> str:
         parts.append(inspect.getdoc(module) or "")
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
-            if getattr(value, "__module__", "").startswith("dualstack"):
+            if getattr(value, "__module__", "").startswith("dualstack") and not _borrowed(value):
                 parts += describe(name, value, "###")
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
+
+
+def _borrowed(value: object) -> bool:
+    """Whether *value* is a function of the standard library that runs under a name of ours."""
+    code = getattr(value, "__code__", None)
+    return code is not None and not Path(code.co_filename).is_relative_to(ROOT)
 
 
 def from_source(path: Path, level: str) -> Iterator[str]:
@@ -153,10 +161,7 @@ def _public_modules() -> Iterator[str]:
             continue
         yield f"dualstack.{name}"
         if name == "shim":
-            for path in sorted((ROOT / "dualstack" / "shim").glob("[a-z]*.py")):
-                name = f"dualstack.shim.{path.stem}"
-                if name in NEEDS_A_LIBRARY or getattr(import_module(name), "__all__", ()):
-                    yield name
+            yield from (f"dualstack.shim.{one}" for one in SHIMS)
 
 
 # ---------------------------------------------------------------------- the check

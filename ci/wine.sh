@@ -15,7 +15,8 @@
 #
 # Needs root on Linux/amd64 (chroot, mount and network namespaces), debootstrap, unzip and iproute2. The tests run in a
 # network namespace of their own: loopback and one Ethernet link with an IPv6 network of the documentation range, and
-# with DUALSTACK_WINE_NET=full also an IPv4 network (ci/wine-enter.sh). DUALSTACK_WINE_PYTHON chooses 3.10, 3.11, 3.12 or 3.13 (default).
+# with DUALSTACK_WINE_NET=full also an IPv4 network (ci/wine-enter.sh). DUALSTACK_WINE_PYTHON chooses 3.10, 3.11, 3.12 or
+# 3.13 (default). Nothing runs longer than DUALSTACK_WINE_SECONDS, by default half an hour.
 #
 # What this shows: CPython and the C runtime are Microsoft's, sockets and interfaces are Linux's in Wine's clothes.
 # docs/platforms.md lists where that differs from Windows. The sdist is a third party's repack of signed binaries;
@@ -140,8 +141,10 @@ set_up() {
     exec 9>&-
 }
 
-enter() { # run a Windows program, with the directory and the exit status of here
-    unshare --mount --net --uts --pid --fork --kill-child --propagation private \
+# Run a Windows program, with the directory and the exit status of here. What hangs ends with its namespace.
+enter() {
+    timeout --foreground --kill-after=10 "${DUALSTACK_WINE_SECONDS:-1800}" \
+        unshare --mount --net --uts --pid --fork --kill-child --propagation private \
         sh "$here/wine-enter.sh" "$work" "$checkout" "$PWD" "$@"
 }
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from .core.address import Address as Address
     from .core.address import parse as parse
     from .core.changes import Change as Change
+    from .core.credentials import PeerCredentials as PeerCredentials
     from .core.endpoint import Endpoint as Endpoint
     from .core.endpoint import IPv4Endpoint as IPv4Endpoint
     from .core.endpoint import IPv6Endpoint as IPv6Endpoint
     from .core.endpoint_unix import UnixEndpoint as UnixEndpoint
+    from .core.guard import anyone as anyone
     from .core.guard import public_only as public_only
     from .core.history import History as History
     from .core.interface import Interface as Interface
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from .net.listen import open_listener as open_listener
     from .net.listener import Listener as Listener
     from .net.packet import Datagram as Datagram
-    from .net.passing import PeerCredentials as PeerCredentials
     from .net.passing import from_share as from_share
     from .net.passing import peer_credentials as peer_credentials
     from .net.passing import recv_fds as recv_fds
@@ -73,6 +74,7 @@ __all__ = (
     "History",
     "TraceEvent",
     "history",
+    "anyone",
     "public_only",
     # addresses
     "Address",
@@ -129,6 +131,7 @@ _HOME = {
     "TraceEvent": "core.trace",
     "connect": "net.connect",
     "history": "net.connect",
+    "anyone": "core.guard",
     "public_only": "core.guard",
     "Address": "core.address",
     "parse": "core.address",
@@ -136,7 +139,7 @@ _HOME = {
     "IPv4Endpoint": "core.endpoint",
     "IPv6Endpoint": "core.endpoint",
     "UnixEndpoint": "core.endpoint_unix",
-    "PeerCredentials": "net.passing",
+    "PeerCredentials": "core.credentials",
     "from_share": "net.passing",
     "peer_credentials": "net.passing",
     "recv_fds": "net.passing",

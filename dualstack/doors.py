@@ -17,7 +17,6 @@ from __future__ import annotations
 import _socket
 import errno
 import os
-import selectors
 import socket
 import time
 from _thread import allocate_lock, start_new_thread
@@ -26,6 +25,7 @@ from . import platforms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import selectors
     from collections.abc import Callable
     from socket import socket as Socket
     from typing import Any
@@ -96,6 +96,8 @@ class Doors:
 
     def selector(self) -> selectors.BaseSelector:
         """Make the best selector of this system, for many sockets or many threads."""
+        import selectors  # late: since 3.14 the socket module does not load it either
+
         return selectors.DefaultSelector()
 
     def poller(self) -> selectors.BaseSelector:
@@ -104,12 +106,14 @@ class Doors:
         There may be no descriptor left just then. And none can get lost: a selector of the standard library refers to
         itself, so one whose making is interrupted by a signal keeps its epoll or kqueue until the collector comes.
         """
+        import selectors
+
         return getattr(selectors, "PollSelector", selectors.SelectSelector)()
 
     def wait_readable(self, sock: Socket, seconds: float) -> bool:
         """Wait for one socket, at most *seconds*, without a descriptor for the waiting itself."""
         with self.poller() as selector:
-            selector.register(sock, selectors.EVENT_READ)
+            selector.register(sock, 1)  # selectors.EVENT_READ
             return bool(selector.select(seconds))
 
     def close_fd(self, fileno: int) -> None:

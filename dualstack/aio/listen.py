@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from .. import doors
 from ..core.endpoint import IPEndpoint
-from ..net.listen import Opener, needs_lookup, read_addresses
+from ..net.listen import Opener, gate_of, needs_lookup, read_addresses
 from ..net.listener import Listener
 from .backend import AsyncioBackend, current
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..core.endpoint import Endpoint
     from ..core.options import SocketOptions
+    from ..net.gate import AllowPeer
     from ..net.listen import Host
     from .backend import Backend, Children
     from .pending import PendingAccepts
@@ -46,6 +47,7 @@ async def open_listener(
     owner: int | str | None = None,
     group: int | str | None = None,
     takeover: str = "stale",
+    allow: AllowPeer | None = None,
     tls: ssl.SSLContext | None = None,
     options: SocketOptions | None = None,
 ) -> AsyncListener:
@@ -64,8 +66,10 @@ async def open_listener(
             found = await resolve(address.host, address.port, family=address.family, passive=True)
             resolved[address] = [endpoint for endpoint in found if isinstance(endpoint, IPEndpoint)]
     world = doors.current
+    gate = gate_of(allow)
     opener = Opener(world, backlog, v6only, reuse_port, exclusive, mode, owner, group, takeover, options)
-    return AsyncListener(Listener(world, opener.open_all(addresses, resolved), tls=tls, blocking=False), backend)
+    opened = opener.open_all(addresses, resolved)
+    return AsyncListener(Listener(world, opened, tls=tls, gate=gate, blocking=False), backend)
 
 
 class AsyncListener:
@@ -105,6 +109,11 @@ class AsyncListener:
     def closed(self) -> bool:
         """Whether ``close`` was called."""
         return self._listener.closed
+
+    @property
+    def refused(self) -> int:
+        """How many connections ``allow`` has refused; they were closed at once."""
+        return self._listener.refused
 
     def connect_endpoint(self) -> Endpoint:
         """An endpoint of this host that reaches the listener."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Guard = Callable[[Endpoint], bool]
     Allow = Guard | Iterable[str | IPv4Network | IPv6Network]
 
-__all__ = ("guard_from", "public_only")
+__all__ = ("anyone", "guard_from", "public_only")
 
 
 def public_only(endpoint: Endpoint) -> bool:
@@ -33,6 +33,11 @@ def public_only(endpoint: Endpoint) -> bool:
     paths, and every IPv6 address that carries such an IPv4 address (mapped, NAT64, 6to4, Teredo, ISATAP).
     """
     return isinstance(endpoint, IPEndpoint) and endpoint.is_global
+
+
+def anyone(peer: object) -> bool:
+    """Allow everybody: ``open_listener("unix:@name", allow=dualstack.anyone)`` lets other users in, too."""
+    return True
 
 
 def guard_from(allow: Allow | None) -> Guard | None:

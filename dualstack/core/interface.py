@@ -40,9 +40,15 @@ _FLAG_NAMES = (
 class Origin:
     """Where a snapshot's interfaces get what is made only when somebody looks; platforms subclass it."""
 
-    def addresses(self, name: str, index: int) -> tuple[InterfaceAddress, ...]:
-        """Turn the addresses of one interface, which came with the snapshot, into values."""
+    def fill(self, nic: Interface) -> None:
+        """Set the fields of *nic* that its maker has left out; asked once, when the first of them is read."""
+
+    def addresses(self, name: str, index: int) -> tuple[InterfaceAddress, ...] | None:
+        """Turn the addresses of one interface, which came with the snapshot, into values; None after ``forget``."""
         return ()
+
+    def forget(self, index: int) -> None:
+        """Drop what the addresses of one interface are made of: it has them."""
 
     def speed(self, name: str) -> int | None:
         """Ask the system for the link speed in bits per second; None if it does not know."""
@@ -50,6 +56,10 @@ class Origin:
 
 
 _NOWHERE = Origin()
+#: A decoder may leave these unset when its Origin can fill them.
+_PUT_OFF = frozenset(
+    ["_alternative_names", "_display_name", "_flags", "_link_broadcast", "_mac", "_mtu", "_operational_state", "_speed"]
+)
 
 
 class Interface:
@@ -71,9 +81,12 @@ class Interface:
         "_mtu",
         "_name",
         "_operational_state",
+        "_raw",
         "_source",
         "_speed",
     )
+
+    _raw: Any  # what the origin fills the other fields from, where they are not set at once
 
     def __init__(
         self,
@@ -102,6 +115,15 @@ class Interface:
         self._addresses = addresses
         self._speed = speed
         self._source = source
+
+    if not TYPE_CHECKING:  # else a checker would believe in any attribute
+
+        def __getattr__(self, slot: str) -> Any:
+            # Called for what is not set: the fields that a decoder puts off, because most are never read.
+            if slot not in _PUT_OFF:
+                raise AttributeError(f"'Interface' object has no attribute {slot!r}")
+            self._source.fill(self)
+            return object.__getattribute__(self, slot)
 
     @property
     def name(self) -> str:
@@ -196,8 +218,12 @@ class Interface:
         """Its IPv4 and IPv6 addresses in the system's own order."""
         addresses = self._addresses
         if addresses is None:
-            # Two threads may both get here; they make equal values.
-            addresses = self._addresses = self._source.addresses(self._name, self._index)
+            # Two threads may both get here and make equal values. Who finds nothing to make them of finds them made.
+            found = self._source.addresses(self._name, self._index)
+            if found is None:
+                return self._addresses or ()
+            addresses = self._addresses = found
+            self._source.forget(self._index)
         return addresses
 
     def has_name(self, name: str) -> bool:

@@ -43,13 +43,37 @@ class Interfaces(Sequence["Interface"]):
     address that was there all the time may then be missing or doubled.
     """
 
-    __slots__ = ("_items", "consistent")
+    __slots__ = ("_items", "_later", "consistent")
 
     consistent: bool
+    #: A function and its argument that give the items, and where the first to call it leaves them; None afterwards.
+    _later: tuple[Callable[[Any], Iterable[Interface]], Any, dict[None, tuple[Interface, ...]]] | None
 
     def __init__(self, items: Iterable[Interface] = (), consistent: bool = True) -> None:
         self._items = tuple(items)
         self.consistent = consistent
+
+    @classmethod
+    def later(cls, make: Callable[[Any], Iterable[Interface]], received: Any) -> Interfaces:
+        """A snapshot whose items are ``make(received)``, called when somebody looks; for decoders."""
+        nics: Interfaces = cls.__new__(cls)
+        nics._later = make, received, {}
+        nics.consistent = True
+        return nics
+
+    if not TYPE_CHECKING:  # else a checker would believe in any attribute
+
+        def __getattr__(self, slot: str) -> Any:
+            if slot != "_items":
+                raise AttributeError(f"'Interfaces' object has no attribute {slot!r}")
+            # Two threads may both get here and make items; those of one are taken, as setdefault is one step. Who
+            # finds nothing to make them of finds them made.
+            later = self._later
+            if later is not None:
+                make, received, made = later
+                self._items = made.setdefault(None, tuple(make(received)))
+                self._later = None
+            return object.__getattribute__(self, "_items")
 
     if TYPE_CHECKING:
 

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     Local = int | str | Endpoint | Address | Iterable[str | Endpoint | Address]
     Options = SocketOptions | Callable[[Socket], object]
 
-__all__ = ("TRIES", "SelfConnected", "Ways", "in_progress", "local_addresses", "outcome")
+__all__ = ("IP_BIND_ADDRESS_NO_PORT", "TRIES", "SelfConnected", "Ways", "in_progress", "local_addresses", "outcome")
 
 TRIES = 3  # of an address that turns out to be ourselves; each next one gets another ephemeral port
 # EINTR: the attempt goes on in the kernel and ends as any other (connect(2)); 10035 is WSAEWOULDBLOCK.
 _IN_PROGRESS = frozenset((errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, 10035))
 _IPV6_V6ONLY = "IPV6_V6ONLY"
-_IP_BIND_ADDRESS_NO_PORT = 24  # Linux 4.2, ip(7): bind the address now and choose the port in connect
+IP_BIND_ADDRESS_NO_PORT = 24  # Linux 4.2, ip(7): bind the address now and choose the port in connect
 
 
 class SelfConnected(OSError):
@@ -152,7 +152,7 @@ class Ways:
         elif platforms.current.delays_port:
             # Else bind takes a port that is free of all connections, and there are only some 28,000.
             try:
-                sock.setsockopt(0, _IP_BIND_ADDRESS_NO_PORT, 1)  # IPPROTO_IP, for IPv6 too
+                sock.setsockopt(0, IP_BIND_ADDRESS_NO_PORT, 1)  # IPPROTO_IP, for IPv6 too
             except OSError:  # older than Linux 4.2: one port is used up
                 pass
         sock.bind(source.sockaddr)
@@ -167,9 +167,9 @@ class Ways:
 
     def check(self, sock: Socket, endpoint: Endpoint) -> None:
         """See that a connected socket is a connection to where it should go; OSError if not."""
-        if endpoint.family != AF_UNIX:
-            local, remote = sock.getsockname(), endpoint.sockaddr
-            if local[1] == remote[1] and local[0] == remote[0]:
+        if isinstance(endpoint, IPEndpoint):
+            local = sock.getsockname()
+            if local[1] == endpoint.port and local[0] == endpoint.sockaddr[0]:
                 raise SelfConnected
         if self.guard is not None and not self.guard(Endpoint.peer(sock).unmapped()):
             raise PermissionError(errno.EACCES, "the peer it ended up at is not allowed (allow=)")

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from ..core.endpoint import Endpoint
     from ..core.options import SocketOptions
     from ..doors import Doors
+    from .gate import AllowPeer, Gate
 
     #: What open_listener takes as a host.
     Host = str | os.PathLike[str] | os.PathLike[bytes] | Address | Endpoint | None
 
-__all__ = ("Opener", "needs_lookup", "open_listener", "read_addresses")
+__all__ = ("Opener", "gate_of", "needs_lookup", "open_listener", "read_addresses")
 
 _INHERITED = ("fd", "systemd", "launchd")  # kinds of addresses that name open sockets
 _MAX_BACKLOG = 65535  # some kernels keep it in 16 bits and wrap (golang.org/issue/5030)
@@ -53,6 +54,7 @@ def open_listener(
     owner: int | str | None = None,
     group: int | str | None = None,
     takeover: str = "stale",
+    allow: AllowPeer | None = None,
     tls: ssl.SSLContext | None = None,
     options: SocketOptions | None = None,
     follow: bool = False,
@@ -80,6 +82,10 @@ def open_listener(
     All IP sockets share one port, also when *port* is 0 and the system chooses it. *backlog* defaults to the system's
     maximum. *reuse_port* lets several processes share the port, *exclusive* (Windows) keeps others from stealing it.
     *mode*, *owner*, *group* and *takeover* ("stale", "refuse", "force") are for Unix sockets. *tls* wraps connections.
+    *allow* says who may connect: networks (``["192.0.2.0/24", "::1/128"]``) that IP peers must be in, or a function
+    that is given the Endpoint of an IP peer and the ``PeerCredentials`` of a Unix peer. Others are closed at once and
+    counted in ``refused``. Without a function, an abstract name (``"unix:@name"``), which no file mode protects, lets
+    in our own user and root only; ``allow=dualstack.anyone`` opens it to all.
     *follow* keeps a listener on ``"%eth0"`` up to date while addresses come and go, in a thread that ends with it.
 
     Raises ListenError, whose ``errors`` say what happened at each address; AddressError for what cannot be read;
@@ -87,20 +93,30 @@ def open_listener(
     """
     addresses = read_addresses(host, port)
     world = doors.current
+    gate = gate_of(allow)
     resolved = {address: _look_up(address) for address in addresses if needs_lookup(address)}
     opener = Opener(world, backlog, v6only, reuse_port, exclusive, mode, owner, group, takeover, options)
     if not follow:
-        return Listener(world, opener.open_all(addresses, resolved), tls=tls)
+        return Listener(world, opener.open_all(addresses, resolved), tls=tls, gate=gate)
     from .follow import follow as keep_up
 
     fixed = [address for address in addresses if address.kind != "interface"]
-    listener = Listener(world, opener.open_all(fixed, resolved), tls=tls)
+    listener = Listener(world, opener.open_all(fixed, resolved), tls=tls, gate=gate)
     try:
         keep_up(listener, opener, addresses)
     except BaseException:
         listener.close()
         raise
     return listener
+
+
+def gate_of(allow: AllowPeer | None) -> Gate | None:
+    """Read *allow*, before anything is opened; None where it says nothing."""
+    if allow is None:
+        return None
+    from .gate import Gate
+
+    return Gate(allow)
 
 
 def read_addresses(host: Host | Sequence[Host], port: int | str | None) -> list[Address]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ..doors import Doors
+    from .gate import Gate
     from .serve import Server
 
 __all__ = ("Listener",)
@@ -57,11 +58,17 @@ class Listener:
         opened: Sequence[Opened],
         *,
         tls: ssl.SSLContext | None = None,
+        gate: Gate | None = None,
         blocking: bool = True,
     ) -> None:
         self._world = world
         self._opened = tuple(opened)
         self._tls = tls
+        if gate is None and any(getattr(one.endpoint, "is_abstract", False) for one in self._opened):
+            from .gate import Gate
+
+            gate = Gate(None)  # no file, no mode: who may connect is asked about each
+        self._gate = gate
         # Guards the ownership of the sockets and the making of the selector. Reentrant: a signal handler that calls
         # close() may run in the very thread that holds it.
         self._lock = RLock()
@@ -83,7 +90,8 @@ class Listener:
         if not blocking:
             self._blocking = False
         self._alone = len(self._opened) == 1
-        self._work = self._blocking is not None or tls is not None  # whether it needs more than its endpoint
+        # Whether it needs more than its endpoint, always and just now.
+        self._work = self._always_work = self._blocking is not None or tls is not None or self._gate is not None
 
     # ------------------------------------------------------------------ what it is
 
@@ -109,6 +117,11 @@ class Listener:
     def closed(self) -> bool:
         """Whether ``close`` or ``detach`` was called."""
         return self._closed
+
+    @property
+    def refused(self) -> int:
+        """How many connections ``allow`` has refused; they were closed at once."""
+        return self._gate.refused if self._gate is not None else 0
 
     def connect_endpoint(self) -> Endpoint:
         """An endpoint of this host that reaches the listener: a wildcard becomes loopback of a family it serves."""
@@ -170,12 +183,15 @@ class Listener:
                 self._release()
 
     def _finish(self, connection: Socket, one: Opened, sockaddr: object) -> tuple[Socket, Endpoint] | None:
-        """Make a fresh connection what the caller expects; None when it broke under our hands."""
+        """Make a fresh connection what the caller expects; None when it is refused or broke under our hands."""
         try:
             if self._work:
                 if self._policy.in_episode:
                     self._policy.succeeded()
-                    self._work = self._blocking is not None or self._tls is not None
+                    self._work = self._always_work
+                if self._gate is not None and not self._gate.admits(connection, one, from_peer(one.family, sockaddr)):
+                    connection.close()
+                    return None
                 if self._blocking is not None:
                     connection.setblocking(self._blocking)
                 if self._tls is not None:

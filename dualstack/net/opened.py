@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ..core.endpoint import Endpoint
 
-__all__ = ("Opened", "close_all", "is_v6only")
+__all__ = ("Opened", "close_all", "do_all", "is_v6only")
 
 
 class Opened:
@@ -45,11 +45,16 @@ class Opened:
 
 
 def close_all(opened: Sequence[Opened]) -> None:
-    """Close each, also when one of them fails to; the first failure is raised when all are closed."""
+    """Close each, also when one of them fails to."""
+    do_all([one.close for one in opened])
+
+
+def do_all(steps: Sequence[Callable[[], object]]) -> None:
+    """Do each, also when one of them fails; the first failure is raised when all are done."""
     failure: BaseException | None = None
-    for one in opened:
+    for step in steps:
         try:
-            one.close()
+            step()
         except BaseException as error:  # noqa: BLE001 - an interrupt too must not leave the rest open; raised below
             failure = failure or error
     if failure is not None:

@@ -17,6 +17,7 @@ from array import array
 from errno import EINVAL, EMSGSIZE
 
 from .. import doors, platforms
+from ..core.credentials import PeerCredentials
 from ..errors import TruncatedError, UnsupportedError
 
 TYPE_CHECKING = False
@@ -31,33 +32,6 @@ MAX_FDS = 253  # SCM_MAX_FD: what Linux takes in one message; others take as man
 _SCM_RIGHTS: int | None = getattr(_socket, "SCM_RIGHTS", None)
 _MSG_CMSG_CLOEXEC = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)  # Linux and the BSDs; Darwin has none
 _MSG_CTRUNC = getattr(_socket, "MSG_CTRUNC", 0)
-
-
-class PeerCredentials(tuple[int | None, int | None, int | None]):
-    """``(pid, uid, gid)`` of the process at the other end when it connected; None where the system does not tell.
-
-    The pid may meanwhile belong to another process: compare ``uid``, show ``pid``.
-    """
-
-    __slots__ = ()
-
-    @property
-    def pid(self) -> int | None:
-        """Process id. Linux, macOS, Windows."""
-        return self[0]
-
-    @property
-    def uid(self) -> int | None:
-        """Effective user id. Linux, macOS; None on Windows."""
-        return self[1]
-
-    @property
-    def gid(self) -> int | None:
-        """Effective group id. Linux, macOS; None on Windows."""
-        return self[2]
-
-    def __repr__(self) -> str:
-        return f"PeerCredentials(pid={self[0]}, uid={self[1]}, gid={self[2]})"
 
 
 def peer_credentials(conn: _socket.socket) -> PeerCredentials:
@@ -99,23 +73,33 @@ def recv_fds(conn: _socket.socket, size: int, max_fds: int) -> tuple[bytes, list
     """
     if not 0 <= max_fds <= MAX_FDS:
         raise ValueError(f"max_fds is between 0 and {MAX_FDS}, not {max_fds}")
+    data, fds, flags, _ = receive(conn, size, max_fds)
+    if len(fds) <= max_fds and not flags & _MSG_CTRUNC:
+        return data, fds
+    for fileno in fds:
+        doors.current.close_file(fileno)
+    if flags & _MSG_CTRUNC:
+        raise TruncatedError(EMSGSIZE, f"descriptors were lost: more than {max_fds} were sent, or none are free here")
+    # The alignment of the control buffer left room for one more.
+    raise TruncatedError(EMSGSIZE, f"{len(fds)} descriptors were sent, and {max_fds} asked for", len(fds))
+
+
+def receive(conn: _socket.socket, size: int, max_fds: int, flags: int = 0) -> tuple[bytes, list[int], int, Any]:
+    """``recvmsg`` that takes descriptors: data, descriptors, flags and peer. Nothing is left open on an exception.
+
+    All descriptors are non-inheritable. There may be one more than *max_fds*, for the alignment of the buffer.
+    """
     scm_rights = _supported()
     door = doors.current
     fds = array("i")
     posix: Any = conn  # Windows's socket type has no recvmsg
     space: Any = getattr(_socket, "CMSG_SPACE", None)
     try:
-        data, control, flags, _ = posix.recvmsg(size, space(max_fds * fds.itemsize), _MSG_CMSG_CLOEXEC)
+        data, control, told, peer = posix.recvmsg(size, space(max_fds * fds.itemsize), flags | _MSG_CMSG_CLOEXEC)
         for level, kind, payload in control:
             if level == _socket.SOL_SOCKET and kind == scm_rights:
                 # macOS may report a length that is no multiple of an int.
                 fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
-        if flags & _MSG_CTRUNC:
-            raise TruncatedError(
-                EMSGSIZE, f"descriptors were lost: more than {max_fds} were sent, or none are free here"
-            )
-        if len(fds) > max_fds:  # the alignment of the control buffer left room for one more
-            raise TruncatedError(EMSGSIZE, f"{len(fds)} descriptors were sent, and {max_fds} asked for", len(fds))
         if not _MSG_CMSG_CLOEXEC:
             for fileno in fds:
                 door.set_inheritable(fileno, False)
@@ -123,7 +107,7 @@ def recv_fds(conn: _socket.socket, size: int, max_fds: int) -> tuple[bytes, list
         for fileno in fds:
             door.close_file(fileno)
         raise
-    return data, list(fds)
+    return data, list(fds), told & ~_MSG_CMSG_CLOEXEC | flags & _MSG_CMSG_CLOEXEC, peer
 
 
 def _supported() -> int:

@@ -125,12 +125,13 @@ def open_netlink(*, strict: bool = False) -> Socket:
 def dump(sock: Socket, message: bytes, read: Callable[[bytes], bool]) -> None:
     """Send *message* and give every block received to *read*, until it returns True at the closing message.
 
-    A socket runs one dump at a time, and the kernel refuses the next with EBUSY: it is read to the end.
+    A socket runs one dump at a time, and the kernel refuses the next with EBUSY: it is read to the end, or closed.
     """
     sock.send(message)
+    receive = sock.recv
     try:
         while True:
-            data = sock.recv(RECEIVE_BYTES)
+            data = receive(RECEIVE_BYTES)
             # The closing message has a block of its own in most dumps; nothing in it means all is well.
             if (data[4:8] == _CLOSED and data[16:] == _NO_ERROR) or read(data):
                 return

@@ -31,70 +31,64 @@ _ALWAYS = b"\xff" * 8
 # In the order of inet_fill_ifaddr() and inet6_fill_ifaddr(). An IPv6 address with a peer has IFA_LOCAL besides;
 # that is rare, and walked.
 _IPV4 = Layouts(
-    "=16xxB2xI",
+    "=16xxB6x",
     [(_ADDRESS, "4s"), (_LOCAL, "4s"), (_BROADCAST, "s"), (_LABEL, "z"), (_FLAGS, "I"), (_CACHEINFO, "8s")],
 )
-_IPV6 = Layouts("=16xxB2xI", [(_ADDRESS, "16s"), (_CACHEINFO, "8s"), (_FLAGS, "I")], without=_LOCAL)
+_IPV6 = Layouts("=16xxB6x", [(_ADDRESS, "16s"), (_CACHEINFO, "8s"), (_FLAGS, "I")], without=_LOCAL)
 
 
-def read_addresses(name: str, messages: Sequence[bytes]) -> tuple[InterfaceAddress, ...]:
-    """Read the address messages of the interface *name*, in the kernel's order."""
-    found = []
+def read_addresses(name: str, index: int, messages: Sequence[bytes]) -> tuple[InterfaceAddress, ...]:
+    """Read the address messages of the interface *name*, which has *index*, in the kernel's order."""
+    found: list[InterfaceAddress] = []
+    add, new = found.append, object.__new__
     label_of_name = name_bytes(name)
+    ipv6, ipv4 = _IPV6.known.get, _IPV4.known.get
     for data in messages:
         head = _HEAD(data)
-        layout = _IPV6.known.get(head)
+        layout = ipv6(head)
         if layout is not None and layout[0](data) == layout[1]:
-            prefix_length, index, packed, lifetimes, flags = layout[2](data)
+            # Without a call: of what an address costs, that would be a sixth.
+            address = new(InterfaceAddress)
+            address._prefix_length, packed, lifetimes, address._flags = layout[2](data)
             if b"\0\1" <= packed < b"\xfe\x80":
-                host = inet_ntop(AF_INET6, packed)
-                scope_id = 0
+                address._host = inet_ntop(AF_INET6, packed)
+                address._scope_id = 0
             else:
-                host, scope_id = _special_host(packed, name, index)
-            preferred, valid = (None, None) if lifetimes == _ALWAYS else _lifetimes(lifetimes)
-            found.append(
-                InterfaceAddress(
-                    AF_INET6,
-                    packed,
-                    host,
-                    prefix_length,
-                    name,
-                    index,
-                    scope_id,
-                    flags,
-                    None,
-                    None,
-                    None,
-                    valid,
-                    preferred,
-                )
-            )
+                address._host, address._scope_id = _special_host(packed, name, index)
+            address._family = AF_INET6
+            address._packed = packed
+            address._interface = name
+            address._index = index  # not the number in the message: equal, and another object
+            address._broadcast = address._peer = address._label = None
+            if lifetimes == _ALWAYS:
+                address._preferred = address._valid = None
+            else:
+                address._preferred, address._valid = _lifetimes(lifetimes)
+            add(address)
             continue
-        layout = _IPV4.known.get(head)
+        layout = ipv4(head)
         if layout is not None and layout[0](data) == layout[1]:
-            prefix_length, index, remote, packed, broadcast, label, flags, lifetimes = layout[2](data)
-            preferred, valid = (None, None) if lifetimes == _ALWAYS else _lifetimes(lifetimes)
-            found.append(
-                InterfaceAddress(
-                    AF_INET,
-                    packed,
-                    inet_ntop(AF_INET, packed),
-                    prefix_length,
-                    name,
-                    index,
-                    0,
-                    flags,
-                    inet_ntop(AF_INET, broadcast) if broadcast else None,
-                    inet_ntop(AF_INET, remote) if remote != packed else None,
-                    label.decode(ENCODING, SURROGATES) if label != label_of_name and label else None,
-                    valid,
-                    preferred,
-                )
-            )
+            address = new(InterfaceAddress)
+            values = layout[2](data)
+            address._prefix_length, remote, packed, broadcast, label, address._flags, lifetimes = values
+            address._host = inet_ntop(AF_INET, packed)
+            address._scope_id = 0
+            address._family = AF_INET
+            address._packed = packed
+            address._interface = name
+            address._index = index
+            address._broadcast = inet_ntop(AF_INET, broadcast) if broadcast else None
+            address._peer = inet_ntop(AF_INET, remote) if remote != packed else None
+            address._label = label.decode(ENCODING, SURROGATES) if label != label_of_name and label else None
+            if lifetimes == _ALWAYS:
+                address._preferred = address._valid = None
+            else:
+                address._preferred, address._valid = _lifetimes(lifetimes)
+            add(address)
             continue
-        address = _walk(data, head, name, label_of_name)
-        if address is not None:
-            found.append(address)
+        walked = _walk(data, head, name, label_of_name)
+        if walked is not None:
+            add(walked)
     return tuple(found)
 
 

@@ -7,21 +7,24 @@ half away (lifetimes, address state, MTU). A dump is not a snapshot: the kernel 
 repeat others. It says so with NLM_F_DUMP_INTR on some message, the closing one included, and most readers never
 look: they lose addresses that were there all the time.
 
-**Our rule.** Every message's flags are looked at. An interrupted dump is repeated, at most ``DUMP_ATTEMPTS``
-times in one call, so that a call stays bounded on a host that never rests; what the last one gave is then
-returned without duplicates and marked ``consistent=False``. One interface is asked for with the filters that the
+**Our rule.** Every message's flags are looked at. An interrupted dump is given up where the interruption shows, which
+costs closing the socket, and begun again, at most ``DUMP_ATTEMPTS`` times in one call, so that a call stays bounded on
+a host that never rests; the last one is read to its end, and what it gave is returned without duplicates and
+marked ``consistent=False``. One interface is asked for with the filters that the
 kernel itself applies (NETLINK_GET_STRICT_CHK, Linux 4.20); older kernels ignore them and dump everything, so the
 answer is filtered again here.
 
-**Speed.** Links are read by learned layouts (``netlink_layout.py``). Address messages are kept as they came, after a
-look at what says that they are whole; ``netlink_addresses.py`` turns those of one interface into values when somebody
-looks at them. Nothing is asked of the kernel then, so the snapshot stays one. Interfaces that appear between the two
+**Speed.** Messages are kept as they came, after a look at what says that they are whole, and turned into values when
+somebody looks; nothing is asked of the kernel then, so the snapshot stays one. Links are read by learned layouts
+(``netlink_layout.py``), which set name and index, and the other fields when one of them is read. As a link message is
+four times as long as the value, long tables of links are read as they arrive. ``netlink_addresses.py`` reads the
+addresses of one interface. Interfaces that appear between the two
 dumps are not in it, nor are their addresses.
 """
 
 from __future__ import annotations
 
-from errno import ENODEV
+from errno import ENODEV, EPROTO
 from struct import Struct
 from struct import error as StructError
 
@@ -59,6 +62,9 @@ __all__ = ("DUMP_ATTEMPTS", "Reader", "dump_interfaces", "query_interface")
 #: interrupted; the call must stay below ten times its quiet time.
 DUMP_ATTEMPTS = 8
 
+#: Blocks of 32 KiB with link messages that are kept for when somebody looks: 230 links.
+MOST_KEPT = 8
+
 # linux/rtnetlink.h, if_link.h, if_addr.h
 RTM_NEWLINK, RTM_GETLINK, RTM_NEWADDR, RTM_GETADDR = 16, 18, 20, 22
 _IFLA_ADDRESS, _IFLA_BROADCAST, _IFLA_IFNAME, _IFLA_MTU, _IFLA_OPERSTATE = 1, 2, 3, 4, 16
@@ -70,6 +76,8 @@ _ADDRESS = Struct("=BBBBI")  # ifaddrmsg: family, prefix length, flags, scope, i
 _U32 = Struct("=I")
 _HEAD = Struct("=IHH8xB").unpack_from  # length, type, flags, family of the body
 _ADDRESS_HEAD = Struct("=IH14xI").unpack_from  # length, type, index
+_TWO_WORDS = Struct("=II").unpack_from  # length; type and flags
+(_PLAIN_LINK,) = _U32.unpack(Struct("=HH").pack(RTM_NEWLINK, 2))
 # Type and flags of an address message: NLM_F_MULTI, without and with NLM_F_DUMP_INTR, which is all the kernel sets in
 # an answer that is not filtered; and the start of the closing message, 20 bytes, NLMSG_DONE.
 _PLAIN = Struct("=HH").pack(RTM_NEWADDR, 2)
@@ -96,48 +104,64 @@ _LINKS = Layouts(
 _NO_LAYOUT: Layout = (_HEAD, (), _HEAD, 0, 0, memoryview(b""))
 
 
-class _Snapshot(Origin):
-    """The address messages of one snapshot, as its interfaces ask for them; holds no interface, so no cycle."""
-
-    __slots__ = ("_dealt", "blocks", "doubled")
-
-    def __init__(self) -> None:
-        self.blocks: list[bytes] = []
-        self.doubled = False  # whether an address may be there twice
-        self._dealt: dict[int, list[bytes]] | None = None
-
-    def addresses(self, name: str, index: int) -> tuple[InterfaceAddress, ...]:
-        # The blocks first: they are dropped after the other is set, so who finds it unset has them all.
-        blocks, dealt = self.blocks, self._dealt
-        if dealt is None:
-            dealt = self._dealt = _deal(blocks)
-            self.blocks = []
-        found = read_addresses(name, dealt.get(index, ()))
-        return tuple({address.key: address for address in found}.values()) if self.doubled else found
-
-    def speed(self, name: str) -> int | None:
-        from .ethtool import link_speed
-
-        return link_speed(name)
+class _Interrupted(Exception):
+    """The tables changed while they were dumped, and there is an attempt left."""
 
 
-class Reader:
-    """Collects the answers to one link dump and one address dump; ``read_`` methods take received blocks."""
+class Reader(Origin):
+    """Collects the answers to one link dump and one address dump; ``read_`` methods take received blocks.
 
-    __slots__ = ("_snapshot", "consistent", "nics")
+    Then it is what the interfaces of the snapshot get the rest from. It holds no interface any more then, so there is
+    no cycle.
+    """
+
+    __slots__ = ("_dealt", "blocks", "consistent", "hasty", "links", "nics")
 
     def __init__(self) -> None:
+        self.links: list[bytes] = []  # link messages not read yet, after those in ``nics``
         self.nics: list[Interface] = []
-        self.consistent: bool = True
-        self._snapshot = _Snapshot()
+        self.blocks: list[bytes] = []  # address messages
+        self.consistent = True
+        self.hasty = False  # whether to end with _Interrupted at the first interrupted message
+        self._dealt: dict[int, list[bytes] | None] | None = None
 
     # ------------------------------------------------------------------ links
 
     def read_links(self, data: bytes) -> bool:
-        """Take the messages of one block; True when the closing one was among them."""
+        """Take one block of link messages; True when the closing one was among them."""
+        position, size = 0, len(data)
+        while position < size:
+            length, kind_and_flags = _TWO_WORDS(data, position)
+            if kind_and_flags != _PLAIN_LINK or length < 32:
+                break
+            position += length
+        if position == size:
+            self.links.append(data)
+            if len(self.links) > MOST_KEPT:
+                self._read_kept()
+            return False
+        self._read_kept()
+        return self._read_links(data, self.nics)
+
+    def _read_kept(self) -> None:
+        for data in self.links:
+            self._read_links(data, self.nics)
+        self.links.clear()
+
+    def made(self, kept: list[bytes]) -> list[Interface]:
+        """Read kept link messages, when somebody looks; the interfaces belong to the caller."""
+        nics: list[Interface] = []
+        try:
+            for data in kept:
+                self._read_links(data, nics)
+        except StructError as error:
+            raise OSError(EPROTO, f"rtnetlink: a message that ends too early ({error})") from error
+        return nics
+
+    def _read_links(self, data: bytes, nics: list[Interface]) -> bool:
         position, size = 0, len(data)
         view = memoryview(data).cast("I")
-        add, snapshot = self.nics.append, self._snapshot
+        add, new = nics.append, object.__new__
         # The layout of the message before is tried first: neighbours in a dump nearly always have the same.
         tried = _NO_LAYOUT
         check, words, values, first, last, run = tried
@@ -149,7 +173,7 @@ class Reader:
                 and view[here + first : here + last : 2] == run
                 and check(data, position) == words
             ):
-                index, flags, raw, state, mtu, alias, mac, broadcast, others = values(data, position)
+                raw = values(data, position)
                 position += reach
             else:
                 head = _HEAD(data, position)
@@ -163,32 +187,35 @@ class Reader:
                 if head[1] != RTM_NEWLINK:
                     position += head[0]
                     continue
-                index, flags, raw, state, mtu, alias, mac, broadcast, others = _walk_link(data, position, head)
+                raw = _walk_link(data, position, head)
                 position += head[0]
-            add(
-                Interface(
-                    raw.decode(ENCODING, SURROGATES),
-                    index,
-                    flags,
-                    mtu,
-                    mac,
-                    broadcast,
-                    _STATES.get(state, "unknown"),
-                    text(alias) if alias else None,
-                    _alternative_names(others) if others else (),
-                    None,
-                    None,
-                    snapshot,
-                )
-            )
+            # Without a call: of what a link costs, that would be a fifth.
+            nic = new(Interface)
+            nic._index = raw[0]
+            nic._name = raw[2].decode(ENCODING, SURROGATES)
+            nic._raw = raw
+            nic._addresses = None
+            nic._source = self
+            add(nic)
         return False
+
+    def fill(self, nic: Interface) -> None:
+        # Two threads may both get here, and set equal values.
+        _, nic._flags, _, state, nic._mtu, alias, nic._mac, nic._link_broadcast, others = nic._raw
+        nic._operational_state = _STATES.get(state, "unknown")
+        nic._display_name = text(alias) if alias else None
+        nic._alternative_names = _alternative_names(others) if others else ()
+        nic._speed = None
 
     # ------------------------------------------------------------------ addresses
 
-    def forget_addresses(self) -> None:
-        """Begin again with the address dump."""
-        self._snapshot.blocks.clear()
+    def begin_again(self, have_links: bool) -> None:
+        """Forget the addresses, and the links unless all of them are there."""
+        self.blocks.clear()
         self.consistent = True
+        if not have_links:
+            self.nics.clear()
+            self.links.clear()
 
     def read_addresses(self, data: bytes) -> bool:
         """Keep one block of address messages; True when the closing message was among them.
@@ -197,7 +224,7 @@ class Reader:
         interrupted address nowhere, is whole. Whatever looks otherwise is walked, as the same bytes may stand
         for something else.
         """
-        self._snapshot.blocks.append(data)
+        self.blocks.append(data)
         if data[4:8] == _PLAIN and data[-20:-14] != _CLOSING and _INTERRUPTED not in data:
             return False
         position, size = 0, len(data)
@@ -208,6 +235,30 @@ class Reader:
             position += head[0]
         return False
 
+    def addresses(self, name: str, index: int) -> tuple[InterfaceAddress, ...] | None:
+        # The blocks first: they are dropped after the other is set, so who finds it unset has them all.
+        blocks, dealt = self.blocks, self._dealt
+        if dealt is None:
+            dealt = self._dealt = _deal(blocks)
+            self.blocks = []
+        messages = dealt.get(index, ())
+        if messages is None:
+            return None
+        found = read_addresses(name, index, messages)
+        # One that went and came back while a block was written is in it twice, without an interruption.
+        if len({address.packed for address in found}) < len(found):
+            found = tuple({address.key: address for address in found}.values())
+        return found
+
+    def forget(self, index: int) -> None:
+        if self._dealt is not None:
+            self._dealt[index] = None
+
+    def speed(self, name: str) -> int | None:
+        from .ethtool import link_speed
+
+        return link_speed(name)
+
     # ------------------------------------------------------------------ both
 
     def _other(self, data: bytes, position: int, head: tuple[int, ...], expected: int) -> bool:
@@ -217,26 +268,38 @@ class Reader:
             raise StructError("its length is wrong")
         if flags & DUMP_INTERRUPTED:
             self.consistent = False
+            if self.hasty:
+                raise _Interrupted
         return kind != expected and closes(data, position, kind)
 
     def result(self) -> Interfaces:
         """Give the snapshot; without duplicates if a dump was interrupted."""
+        if not self.nics and self.consistent:
+            kept, self.links = self.links, []
+            return Interfaces.later(self.made, kept)
+        self._read_kept()
+        nics, self.nics = self.nics, []
         if self.consistent:
-            return Interfaces(self.nics)
-        self._snapshot.doubled = True
-        return Interfaces({nic.index: nic for nic in self.nics}.values(), consistent=False)
+            return Interfaces(nics)
+        return Interfaces({nic.index: nic for nic in nics}.values(), consistent=False)
 
 
-def _deal(blocks: list[bytes]) -> dict[int, list[bytes]]:
+def _deal(blocks: list[bytes]) -> dict[int, list[bytes] | None]:
     """Sort address messages by the index of their interface, in the kernel's order."""
-    dealt: dict[int, list[bytes]] = {}
+    dealt: dict[int, list[bytes] | None] = {}
+    before = -1
     for data in blocks:
-        position, size = 0, len(data)
-        while position + 24 <= size:
+        position, end = 0, len(data) - 24
+        while position <= end:
             length, kind, index = _ADDRESS_HEAD(data, position)
             if kind == RTM_NEWADDR:
-                dealt.setdefault(index, []).append(data[position : position + length])
-            position += max(length, 16)
+                if index != before:  # neighbours in a dump mostly belong to one interface
+                    messages = dealt.get(index)
+                    if messages is None:
+                        messages = dealt[index] = []
+                    before, add = index, messages.append
+                add(data[position : position + length])
+            position += length if length > 16 else 16
     return dealt
 
 
@@ -282,21 +345,20 @@ def dump_interfaces() -> Interfaces:
     Raises OSError where netlink is denied.
     """
     reader = Reader()
-    attempts = DUMP_ATTEMPTS
-    sock = open_netlink()
-    try:
-        dump(sock, _ALL_LINKS, reader.read_links)
-        while not reader.consistent and attempts > 1:
-            attempts -= 1
-            reader = Reader()
-            dump(sock, _ALL_LINKS, reader.read_links)
-        dump(sock, _ALL_ADDRESSES, reader.read_addresses)
-        while not reader.consistent and attempts > 1:
-            attempts -= 1
-            reader.forget_addresses()
+    have_links = False
+    for left in range(DUMP_ATTEMPTS - 1, -1, -1):
+        reader.hasty = left > 0
+        sock = open_netlink()
+        try:
+            if not have_links:
+                dump(sock, _ALL_LINKS, reader.read_links)
+                have_links = True
             dump(sock, _ALL_ADDRESSES, reader.read_addresses)
-    finally:
-        sock.close()
+            break
+        except _Interrupted:
+            reader.begin_again(have_links)
+        finally:
+            sock.close()
     return reader.result()
 
 
@@ -319,7 +381,7 @@ def query_interface(which: str | int) -> Interface | None:
         index = reader.nics[0].index
         addresses = request(RTM_GETADDR, DUMP, _ADDRESS.pack(0, 0, 0, 0, index))
         for _ in range(DUMP_ATTEMPTS):
-            reader.forget_addresses()
+            reader.begin_again(True)
             dump(sock, addresses, reader.read_addresses)
             if reader.consistent:
                 break

@@ -13,7 +13,7 @@ look-up, race and handshake. Exceptions are aiohttp's: ClientConnectorDNSError, 
 ``dualstack.shim.dial.cause_of`` finds ours. With a proxy, *allow* sees the proxy and nothing else.
 
 ``http+unix`` URLs go to the socket they name; make them with ``unix_url``, because aiohttp makes small letters of a
-host. It follows no relative redirect under such a URL and knows no ``https+unix``; ``unix=`` has neither limit.
+host. aiohttp knows no ``https+unix``: use ``unix=`` and an ``https`` URL.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ import sys
 
 from ..errors import AddressError, ResolveError
 from .dial import NO_DELAY, Dial
-from .unix_urls import HOST, socket_of
+from .unix_urls import HOST, SCHEMES, socket_of
 
 try:
     import aiohttp
     import aiohttp.abc
+    import yarl
     from aiohttp.helpers import ceil_timeout
 except ImportError as error:
-    text = "dualstack.shim.aiohttp needs aiohttp 3.12 or newer: pip install aiohttp"
+    text = "dualstack.shim.aiohttp needs aiohttp 3.13 or newer: pip install aiohttp"
     raise ModuleNotFoundError(text, name="aiohttp") from error
 
 TYPE_CHECKING = False
@@ -46,6 +47,13 @@ if TYPE_CHECKING:
 __all__ = ("DualStackConnector",)
 
 _SCHEME = "http+unix"
+
+# For relative redirects. yarl copies the lists of urllib.parse when it is imported, which may have been before
+# unix_urls.py had added to them; where a later yarl does it otherwise, such a redirect is aiohttp's InvalidURL.
+for _name in ("USES_RELATIVE", "USES_AUTHORITY"):
+    _copied = getattr(yarl._url, _name, None)
+    if isinstance(_copied, frozenset):
+        setattr(yarl._url, _name, _copied | set(SCHEMES))
 
 
 class _Unresolved(aiohttp.abc.AbstractResolver):
@@ -147,7 +155,7 @@ class DualStackConnector(aiohttp.TCPConnector):
             raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {req.url}: {error}") from error
         except OSError as error:
             raise client_error(req.connection_key, error) from error
-        if kwargs.get("ssl") and self._ssl_shutdown_timeout and sys.version_info >= (3, 11):
+        if kwargs.get("ssl") and getattr(self, "_ssl_shutdown_timeout", 0) and sys.version_info >= (3, 11):
             kwargs["ssl_shutdown_timeout"] = self._ssl_shutdown_timeout
         try:
             left = None if seconds is None else max(started + seconds - self._loop.time(), 0.001)  # 0 would be none

@@ -53,7 +53,11 @@ def cause_of(error: BaseException) -> ConnectError | ResolveError | None:
             return one
         if isinstance(one, BaseException) and id(one) not in seen:
             seen.add(id(one))
-            waiting += (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+            waiting += (one.__cause__, getattr(one, "reason", None), *one.args)
+            if one.__suppress_context__:
+                # httpcore cuts the cause off (`raise ... from None`). A context that was not cut off may be anything:
+                # an error that the program was just dealing with, for one.
+                waiting.append(one.__context__)
     return None
 
 
@@ -84,8 +88,10 @@ class Dial:
         unknown = sorted(set(connecting or ()) - _FURTHER)
         if unknown:
             raise TypeError(f"connecting takes {', '.join(sorted(_FURTHER))}, not {', '.join(unknown)}")
+        if not (allow is None or callable(allow) or isinstance(allow, str)):
+            allow = tuple(allow)
         guard_from(allow)  # a slip in a network is said here, not at the first request
-        self.allow: Allow | None = allow if allow is None or callable(allow) else tuple(allow)
+        self.allow: Allow | None = allow
         self.local: Local | None = local
         self.unix: UnixEndpoint | None = unix if unix is None or isinstance(unix, UnixEndpoint) else _path(unix)
         self.connecting: dict[str, Any] = dict(connecting or ())

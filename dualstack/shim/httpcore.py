@@ -4,7 +4,8 @@
 
 httpx uses httpcore; dualstack.shim.httpx has the transports for it. Only the making of the socket is ours: pools,
 HTTP/2, proxies and TLS are httpcore's. The connect timeout covers look-up and race together. Exceptions are httpcore's
-ConnectTimeout and ConnectError, with ours as ``__cause__``. With a proxy, *allow* sees the proxy and nothing else.
+ConnectTimeout and ConnectError; its pool cuts their ``__cause__`` off, and ``dualstack.shim.dial.cause_of`` finds ours
+all the same. With a proxy, *allow* sees the proxy and nothing else.
 
 A synchronous HTTP/1.1 connection that another process made (a pool used after ``fork``) counts as closed and is made
 anew; an event loop does not survive a fork anyway.
@@ -24,7 +25,7 @@ try:
     from httpcore._backends.sync import SyncStream  # its TLS, TLS in TLS included, must stay httpcore's own
 except ImportError as error:
     raise ModuleNotFoundError(
-        "dualstack.shim.httpcore needs httpcore 1.x: pip install httpcore", name="httpcore"
+        "dualstack.shim.httpcore needs httpcore 1.0.6 or newer: pip install httpcore", name="httpcore"
     ) from error
 
 TYPE_CHECKING = False

@@ -6,7 +6,8 @@ Both are replaced, with the arguments, results and exceptions that they had. Who
 create_connection`` before the patch keeps what it imported.
 
 urllib3 asks ``allowed_gai_family()`` for the family, and programs replace that function, or set ``HAS_IPV6``, to have
-IPv4 alone. Where it says anything but AF_UNSPEC, urllib3's own code connects.
+IPv4 alone. Where it says anything but AF_UNSPEC, urllib3's own code connects; so it does where a program has put
+something else in place of ``socket.socket`` or ``socket.getaddrinfo``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import sys
 from functools import wraps
 from socket import _GLOBAL_DEFAULT_TIMEOUT  # type: ignore[attr-defined]  # the default that callers pass on
 
-from .points import Feature
+from ..errors import AddressError
+from .points import Feature, notices, tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +33,10 @@ _URLLIB3 = "urllib3.util.connection"
 
 
 def _create_connection(spell: Spell) -> Any:
-    from .socket import create_connection as racing
+    from .socket_connect import create_connection as racing
 
     original = spell.original
+    resolver = socket.getaddrinfo
 
     @wraps(original)
     def create_connection(
@@ -46,7 +49,10 @@ def _create_connection(spell: Spell) -> Any:
         if not spell.alive:
             more = {"all_errors": True} if all_errors else {}  # Python 3.10 has no such argument
             return spell.over()(address, timeout, source_address, **more)
-        return racing(address, timeout, source_address, all_errors=all_errors)
+        if notices:
+            tell("socket.create_connection", *address[:2])
+        lookup: Any = socket.getaddrinfo if socket.getaddrinfo is not resolver else None
+        return racing(address, timeout, source_address, all_errors=all_errors, lookup=lookup)
 
     return create_connection
 
@@ -56,6 +62,7 @@ def _urllib3_create_connection(spell: Spell) -> Any:
 
     original = spell.original
     dial = Dial()
+    resolver = socket.getaddrinfo
 
     @wraps(original)
     def create_connection(
@@ -64,7 +71,8 @@ def _urllib3_create_connection(spell: Spell) -> Any:
         module = sys.modules.get(_URLLIB3)
         family = getattr(module, "allowed_gai_family", lambda: 0)()
         theirs = spell.original if spell.alive else spell.over()
-        if not spell.alive or family != socket.AF_UNSPEC or socket.socket is not _OWN_CLASS:
+        replaced = socket.socket is not _OWN_CLASS or socket.getaddrinfo is not resolver
+        if not spell.alive or family != socket.AF_UNSPEC or replaced:
             return theirs(address, timeout, source_address, socket_options)
         host, port = address
         host = host.strip("[]") if host.startswith("[") else host
@@ -76,7 +84,10 @@ def _urllib3_create_connection(spell: Spell) -> Any:
             timeout = socket.getdefaulttimeout()  # the sentinel of either version
         if timeout == 0:
             return theirs(address, timeout, source_address, socket_options)
-        sock = dial.connect(host, port, timeout, source_address, socket_options)
+        try:
+            sock = dial.connect(host, port, timeout, source_address, socket_options)
+        except AddressError:  # "127.1", say: what comes of it is the system's to tell
+            return theirs(address, timeout, source_address, socket_options)
         sock.settimeout(timeout)
         return sock
 

@@ -17,8 +17,8 @@ import sys
 from functools import wraps
 
 from .. import platforms
-from .carry import settings_of
-from .patch_listen import SOCKETS, make_dual, on_datagram_bound
+from .carry import number_of, settings_of
+from .patch_listen import SOCKETS, datagrams
 from .points import Feature
 from .shapes import ByIdentity, marks, shape
 
@@ -34,22 +34,19 @@ __all__ = ("DATAGRAM",)
 _marked = marks.entries
 _joined = ByIdentity()  # sockets with group memberships, which cannot be read back
 _PACKET_OPTIONS = ("IP_PKTINFO", "IP_RECVTOS", "IP_RECVTTL", "IP_RECVERR", "IP_RECVDSTADDR")
+_JOINS = ("IP_ADD_MEMBERSHIP", "IP_ADD_SOURCE_MEMBERSHIP", "MCAST_JOIN_GROUP", "MCAST_JOIN_SOURCE_GROUP")
 
 
-def _bound(sock: Socket, caller: str) -> None:
-    if not DATAGRAM.active or sock.type != socket.SOCK_DGRAM or not platforms.current.udp.dual:
-        return
-    if id(sock) in _joined.entries or _asks_for_packets(sock):
-        return
+def _may_change(sock: Socket, caller: str) -> bool:
+    if not DATAGRAM.active or not platforms.current.udp.dual:
+        return False
     if caller.startswith("asyncio.") and "asyncio.windows_events" in sys.modules:
-        return
-    change = make_dual(sock)
-    if change is not None:
-        change.done(sock, ())
+        return False
+    return id(sock) not in _joined.entries and not _asks_for_packets(sock)
 
 
 def _asks_for_packets(sock: Socket) -> bool:
-    numbers = {getattr(socket, name, None) for name in _PACKET_OPTIONS}
+    numbers = {number_of(name) for name in _PACKET_OPTIONS}
     return any(level == socket.IPPROTO_IP and number in numbers for level, number, _ in settings_of(sock))
 
 
@@ -107,9 +104,7 @@ def _sendmsg(spell: Spell) -> Any:
 
 def _setsockopt(spell: Spell) -> Any:
     original = spell.original
-    names = ("IP_ADD_MEMBERSHIP", "IP_ADD_SOURCE_MEMBERSHIP", "MCAST_JOIN_GROUP", "MCAST_JOIN_SOURCE_GROUP")
-    # Linux names, in header files, what CPython names from 3.12 on.
-    joins = {getattr(socket, name, number) for name, number in zip(names, (35, 39, 42, 46), strict=True)}
+    joins = {number_of(name) for name in _JOINS}
 
     @wraps(original)
     def setsockopt(self: Any, /, *args: Any) -> None:
@@ -139,4 +134,4 @@ DATAGRAM = Feature(
     needs=(SOCKETS,),
     ended=_joined.entries.clear,
 )
-on_datagram_bound.append(_bound)
+datagrams.append(_may_change)

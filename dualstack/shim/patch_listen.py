@@ -26,12 +26,13 @@ import os
 import socket
 import sys
 from contextvars import ContextVar
-from errno import EADDRINUSE
+from errno import EACCES, EADDRINUSE
 from functools import wraps
 
 from .. import doors, platforms
 from ..core.endpoint import IPv6Endpoint
 from ..core.plan import Bind, Failed
+from ..net.attempt import IP_BIND_ADDRESS_NO_PORT
 from ..net.listen import Opener
 from .carry import Uncarried, carry, reuse, set_reuse, settings_of
 from .points import Feature
@@ -39,6 +40,7 @@ from .shapes import POINTS, ByIdentity, family_of, forget_all, has_served, mark,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from socket import socket as Socket
     from typing import Any
 
@@ -46,21 +48,25 @@ if TYPE_CHECKING:
     from .carry import Setting
     from .points import Make, Spell
 
-__all__ = ("LISTEN", "SOCKETS", "explicit", "make_dual", "on_datagram_bound")
+__all__ = ("LISTEN", "SOCKETS", "explicit", "make_dual", "datagrams")
 
 _C = _socket.socket
 _WILDCARDS = ("", "0.0.0.0", b"", b"0.0.0.0")
 _AF_INET, _AF_INET6 = int(socket.AF_INET), int(socket.AF_INET6)
 _STREAM, _DGRAM = int(socket.SOCK_STREAM), int(socket.SOCK_DGRAM)
+_TCP, _UDP = int(socket.IPPROTO_TCP), int(socket.IPPROTO_UDP)
+_PORT_ROUNDS = 32  # as in core/plan.py
 
 #: True while the program is making sockets of a family it has named (asyncio with ``family=``).
 explicit: ContextVar[bool] = ContextVar("dualstack_explicit", default=False)
+#: The address that a program binds to, while port 0 is bound to a number of our choice.
+asked: ContextVar[Any] = ContextVar("dualstack_asked", default=None)
 
 _bound = ByIdentity()  # IPv4 stream sockets bound to the wildcard: the process that did it
 _six = ByIdentity()  # IPv6 sockets of this program: (type, port)
 _changed = ByIdentity()  # sockets that were made dual-stack: (type, port, options, arguments of listen)
-#: What to do with a datagram socket that has just been bound to the IPv4 wildcard; patch_datagram.py fills it.
-on_datagram_bound: list[Any] = []
+#: Whether a datagram socket may be changed, asked with the module that binds it; patch_datagram.py fills it.
+datagrams: list[Callable[[Socket, str], bool]] = []
 
 
 def _bind(spell: Spell) -> Any:
@@ -71,34 +77,62 @@ def _bind(spell: Spell) -> Any:
         if not spell.alive:
             spell.over()(self, address)
             return
-        try:
-            original(self, address)
-        except OSError as error:
-            if error.errno != EADDRINUSE or family_of(self) != _AF_INET6 or not _step_back(self, address):
-                raise
-            original(self, address)
-        _note(self, address, sys._getframe(1).f_globals.get("__name__", ""))
+        everybody = _is_for_everybody(self, address, sys._getframe(1).f_globals.get("__name__", ""))
+        if not (everybody and address[1] == 0 and _bind_free_port(original, self, address)):
+            try:
+                original(self, address)
+            except OSError as error:
+                if error.errno != EADDRINUSE or family_of(self) != _AF_INET6 or not _step_back(self, address):
+                    raise
+                original(self, address)
+        if not everybody:
+            if family_of(self) == _AF_INET6 and id(self) not in marks.entries:
+                _six.put(self, (int(self.type), self.getsockname()[1]))
+        elif self.type == _STREAM:
+            _bound.put(self, doors.current.getpid())
+        else:
+            change = make_dual(self)
+            if change is not None:
+                change.done(self, ())
 
     return bind
 
 
-def _note(sock: Socket, address: Any, caller: str) -> None:
-    """Remember what has been bound, as far as it matters later."""
-    family, kind = family_of(sock), int(sock.type)
-    if kind not in (_STREAM, _DGRAM) or family not in (_AF_INET, _AF_INET6) or not isinstance(address, tuple):
-        return
-    if family == _AF_INET6:
-        if id(sock) not in marks.entries:
-            _six.put(sock, (kind, sock.getsockname()[1]))
-        return
-    mine = caller == "dualstack" or caller.startswith("dualstack.")
-    if address[0] not in _WILDCARDS or mine or explicit.get() or sock.proto not in (0, 6, 17):  # TCP, UDP
-        return
-    if kind == _STREAM:
-        _bound.put(sock, doors.current.getpid())
-    else:
-        for call in on_datagram_bound:
-            call(sock, caller)
+def _is_for_everybody(sock: Socket, address: Any, caller: str) -> bool:
+    """Whether this is an IPv4 socket that a program binds to the wildcard without having meant IPv4."""
+    if family_of(sock) != _AF_INET or not isinstance(address, tuple) or len(address) != 2:
+        return False
+    if address[0] not in _WILDCARDS or sock.proto not in (0, _TCP, _UDP) or explicit.get():
+        return False
+    if caller == "dualstack" or caller.startswith("dualstack."):
+        return False
+    if sock.type == _STREAM:
+        return LISTEN.active
+    return sock.type == _DGRAM and any(may(sock, caller) for may in datagrams)
+
+
+def _bind_free_port(original: Any, sock: Socket, address: Any) -> bool:
+    """Bind to a port that is free in both families; False when that did not work, and nothing was done.
+
+    What the system chooses for an IPv4 socket may be busy on IPv6: with thousands of busy ports, often.
+    """
+    if sock.getsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT) if platforms.current.delays_port else False:
+        return False  # the program wants to have no port yet
+    for _ in range(_PORT_ROUNDS):
+        try:
+            port = _Replacement(socket.SocketKind(sock.type), [], False).rehearse()
+        except Uncarried:
+            return False
+        token = asked.set(address)
+        try:
+            original(sock, (address[0], port))
+            return True
+        except OSError as error:
+            if error.errno not in (EADDRINUSE, EACCES):  # Windows says either where somebody was faster
+                return False
+        finally:
+            asked.reset(token)
+    return False
 
 
 def _listen(spell: Spell) -> Any:
@@ -184,7 +218,7 @@ def make_dual(sock: Socket) -> _Change | None:
         new = opened[0][1].socket
         try:
             if beside:
-                keep = doors.current.socket(_AF_INET, kind, sock.proto, os.dup(sock.fileno()))
+                keep = _duplicate(sock)
             put(sock, new, _AF_INET6)
         finally:
             new.close()  # its descriptor has gone over, unless something went wrong
@@ -196,6 +230,15 @@ def make_dual(sock: Socket) -> _Change | None:
         elif beside:
             set_reuse(sock, was)
         return None
+
+
+def _duplicate(sock: Socket) -> Socket:
+    number = os.dup(sock.fileno())
+    try:
+        return doors.current.socket(_AF_INET, int(sock.type), sock.proto, number)
+    except BaseException:
+        os.close(number)
+        raise
 
 
 class _Replacement(Opener):
@@ -212,12 +255,14 @@ class _Replacement(Opener):
         if self._beside:
             set_reuse(sock, 1)
 
-    def rehearse(self) -> None:
-        """Find out whether there can be such a socket before anything is given up for it."""
+    def rehearse(self) -> int:
+        """Open one and close it, before anything is given up for it; the port it had."""
         opened: list[tuple[int, Opened]] = []
         if isinstance(self.bind(Bind(IPv6Endpoint("::", 0), v6only=False, order=0), opened), Failed):
             raise Uncarried("no dual-stack sockets")
+        port: int = opened[0][1].socket.getsockname()[1]
         opened[0][1].close()
+        return port
 
 
 def _bind_four(sock: Socket, kind: int, port: int, settings: list[Setting]) -> None:

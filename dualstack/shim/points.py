@@ -28,12 +28,21 @@ if TYPE_CHECKING:
     #: Makes the replacement for one spell of use.
     Make = Callable[["Spell"], Any]
 
-__all__ = ("Feature", "Point", "Spell", "lock")
+__all__ = ("Feature", "Point", "Spell", "lock", "notices", "tell")
 
 #: Held while anything is replaced or restored. Reentrant: an import may happen inside.
 lock = RLock()
 
 _MISSING = object()
+
+#: Who is told what a program asks of a function that was replaced: its name, host and port.
+notices: list[Callable[[str, Any, Any], None]] = []
+
+
+def tell(call: str, host: Any, port: Any) -> None:
+    """Tell them."""
+    for notice in notices:
+        notice(call, host, port)
 
 
 class Spell:

@@ -129,7 +129,7 @@ class DualStackAdapter(requests.adapters.HTTPAdapter):
             raise error from ours
         except LocationValueError as error:  # what is no host, found when connecting; requests knows it only before
             raise InvalidURL(error, request=request) from error
-        if response.is_redirect and leads_to_a_socket(response.headers["location"], url):
+        if response.status_code // 100 == 3 and leads_to_a_socket(response.headers.get("location"), url):
             response.close()
             raise InvalidSchema(f"a redirect to a Unix socket is not followed: {response.headers['location']}")
         return response

@@ -81,7 +81,8 @@ class _Reference(weakref.ref[Any] if TYPE_CHECKING else weakref.ref):  # type: i
     __slots__ = ("entries", "key")
 
     def __new__(cls, sock: Socket, entries: dict[int, Any]) -> _Reference:
-        return super().__new__(cls, sock, _gone)
+        made: _Reference = super().__new__(cls, sock, _gone)
+        return made
 
     def __init__(self, sock: Socket, entries: dict[int, Any]) -> None:
         super().__init__(sock, _gone)
@@ -197,8 +198,8 @@ def _is_six(fileno: Any) -> bool:
 def _family(spell: Spell) -> Any:
     original = spell.original.fget
 
+    @wraps(original)
     def family(self: Any) -> Any:
-        """Read-only access to the address family for this socket."""
         return socket.AF_INET if id(self) in _marked else original(self)
 
     return property(family, doc=spell.original.__doc__)

@@ -109,7 +109,7 @@ class _OverUnix(_Dialled):
     """The host is the path of a socket; for the server and for TLS it is localhost."""
 
     def __init__(self, host: str, port: int | None = None, **keywords: Any) -> None:
-        super().__init__(HOST, port, **keywords)
+        super().__init__(HOST, **keywords)  # no port: one beside the scheme's own would stand in the Host header
 
 
 class _UnixHTTPConnection(_OverUnix, HTTPConnection):

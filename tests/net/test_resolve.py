@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import gc
 import socket
 import threading
 import time
@@ -494,18 +493,13 @@ def test_real_timeout_does_not_wait_for_the_hung_thread():
             time.sleep(0)
 
 
-def test_nothing_is_kept_alive_by_an_error(world):
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in range(3):
-            try:
-                resolve("nowhere.example", 80)
-            except ResolveError:
-                pass
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
+def test_nothing_is_kept_alive_by_an_error(world, uncollected):
+    for _ in range(3):
+        try:
+            resolve("nowhere.example", 80)
+        except ResolveError:
+            pass
+    assert uncollected() == 0
 
 
 def test_types():

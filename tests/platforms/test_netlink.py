@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import sys
+import threading
 from struct import pack
 
 import pytest
@@ -62,9 +62,10 @@ def ipv6(index: int, packed: bytes, *, bits: int = 0x80, peer: bytes = b"", prot
 
 
 def read(links: list[bytes], addresses: list[bytes] = ()):
+    """As dump() does: a closing message that stands alone and says nothing is not handed on."""
     reader = rtnetlink.Reader()
-    assert not reader.read_links(b"".join(links)) and reader.read_links(DONE)
-    assert not reader.read_addresses(b"".join(addresses)) and reader.read_addresses(DONE)
+    assert not reader.read_links(b"".join(links))
+    assert not reader.read_addresses(b"".join(addresses))
     return reader
 
 
@@ -143,7 +144,7 @@ def test_addresses(twice) -> None:
         ipv6(1, bytes.fromhex("20010db8" + "00" * 11 + "02"), lifetimes=(0, 600)),
     ]
     (nic,) = twice(lambda: read([link(1, "e1")], messages).result())
-    found = twice(lambda: read_addresses("e1", messages))
+    found = twice(lambda: read_addresses("e1", 1, messages))
     assert nic.addresses == found
     assert [one.host for one in found] == [
         "192.0.2.1",
@@ -186,6 +187,135 @@ def test_an_interrupted_dump_is_noticed_wherever_it_is_said(where: str, twice) -
     assert nics.names == ("e1", "e2") and len(nics["e1"].addresses) == 1
 
 
+@pytest.mark.parametrize("where", ["link", "links-done", "address", "addresses-done"])
+def test_an_interrupted_dump_is_given_up_where_the_interruption_shows(where: str) -> None:
+    interrupted = pack("=IHHIIi", 20, 3, INTERRUPTED, 1, 77, 0)
+    read = "read_links" if "link" in where else "read_addresses"
+    one = link(1, "e1", flags=INTERRUPTED) if "link" in where else ipv4(1, 1, "e1", flags=INTERRUPTED)
+    reader = rtnetlink.Reader()
+    reader.hasty = True
+    with pytest.raises(rtnetlink._Interrupted):
+        getattr(reader, read)(interrupted if "done" in where else one)
+
+
+def answers(*dumps: list[bytes]):
+    """A netlink socket class whose requests are answered by *dumps*, and the log of what happened to it."""
+    script, log = list(dumps), []
+
+    class Scripted:
+        def __init__(self, *args: int) -> None:
+            self.blocks: list[bytes] = []
+            log.append("open")
+
+        def send(self, data: bytes) -> None:
+            assert self.blocks == [], "the dump before was not read to its end"
+            self.blocks = list(script.pop(0))
+            log.append("links" if data[4] == 18 else "addresses")
+
+        def recv(self, size: int) -> bytes:
+            return self.blocks.pop(0)
+
+        def close(self) -> None:
+            log.append("close")
+
+    return Scripted, log
+
+
+LINKS = [link(1, "e1"), DONE]
+ADDRESSES = [ipv4(1, 1, "e1"), ipv4(1, 2, "e1"), DONE]
+BROKEN = [ipv4(1, 1, "e1"), ipv4(1, 2, "e1", flags=INTERRUPTED), ipv4(1, 2, "e1"), DONE]
+BROKEN_LINKS = [link(1, "e1", flags=INTERRUPTED), link(2, "e2"), DONE]
+
+
+@pytest.mark.parametrize(
+    ("dumps", "log", "consistent"),
+    [
+        pytest.param([LINKS, ADDRESSES], "open links addresses close", True, id="quiet"),
+        pytest.param(
+            [LINKS, BROKEN, ADDRESSES], "open links addresses close open addresses close", True, id="addresses-change"
+        ),
+        pytest.param(
+            [BROKEN_LINKS, LINKS, ADDRESSES], "open links close open links addresses close", True, id="links-change"
+        ),
+        pytest.param(
+            [LINKS] + [BROKEN] * rtnetlink.DUMP_ATTEMPTS,
+            "open links addresses close" + " open addresses close" * (rtnetlink.DUMP_ATTEMPTS - 1),
+            False,
+            id="never-rests",
+        ),
+        pytest.param(
+            [BROKEN_LINKS] * rtnetlink.DUMP_ATTEMPTS + [ADDRESSES],
+            "open links close " * (rtnetlink.DUMP_ATTEMPTS - 1) + "open links addresses close",
+            False,
+            id="links-never-rest",
+        ),
+    ],
+)
+def test_what_is_asked_again(monkeypatch: pytest.MonkeyPatch, dumps, log: str, consistent: bool) -> None:
+    """Links that came whole are kept; the last attempt is read to its end and marked."""
+    scripted, happened = answers(*dumps)
+    monkeypatch.setattr(netlink, "Socket", scripted)
+    nics = rtnetlink.dump_interfaces()
+    assert (" ".join(happened), nics.consistent) == (log, consistent)
+    assert [one.host for one in nics["e1"].addresses] == ["192.0.2.1", "192.0.2.2"]
+
+
+def test_whoever_looks_first_makes_it_for_all(twice) -> None:
+    """Two threads that look at a fresh snapshot get the same interfaces and all of their addresses."""
+    for _ in range(50):
+        nics = twice(lambda: read([link(1, "e1"), link(2, "e2")], [ipv4(1, 1, "e1"), ipv4(2, 2, "e2")]).result())
+        ready, found = threading.Barrier(4), []
+
+        def look(nics=nics, ready=ready, found=found) -> None:
+            ready.wait()
+            found.append([(nic, nic.addresses, nic.mac) for nic in nics])
+
+        threads = [threading.Thread(target=look) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(found) == 4
+        for rows in found:
+            assert [nic is nics[place] for place, (nic, _, _) in enumerate(rows)] == [True, True]
+            assert [[one.host for one in addresses] for _, addresses, _ in rows] == [["192.0.2.1"], ["192.0.2.2"]]
+
+
+@pytest.mark.parametrize("late", ["items", "addresses"])
+def test_a_thread_that_comes_while_another_is_making_it(monkeypatch: pytest.MonkeyPatch, late: str) -> None:
+    """At the worst moment: a second one makes everything between two steps of the first."""
+    seen = []
+    method = "made" if late == "items" else "addresses"
+    real = getattr(rtnetlink.Reader, method)
+
+    def between(self, *args):
+        found = real(self, *args)
+        if not seen:
+            seen.append(True)  # only the first is interrupted
+            seen.append([(nic, [one.host for one in nic.addresses]) for nic in nics])
+        return found
+
+    monkeypatch.setattr(rtnetlink.Reader, method, between)
+    nics = read([link(1, "e1")], [ipv4(1, 1, "e1")]).result()
+    mine = [(nic, [one.host for one in nic.addresses]) for nic in nics]
+    assert seen[1] == mine == [(nics[0], ["192.0.2.1"])]
+    assert seen[1][0][0] is nics[0]
+
+
+def test_long_tables_of_links_are_read_as_they_come(twice) -> None:
+    blocks = [link(index, f"e{index}") for index in range(1, 30)]
+
+    def make():
+        reader = rtnetlink.Reader()
+        for block in blocks:
+            assert not reader.read_links(block)
+            assert len(reader.links) <= rtnetlink.MOST_KEPT
+        reader.read_links(DONE)
+        return reader.result()
+
+    assert twice(make).names == tuple(f"e{index}" for index in range(1, 30))
+
+
 def test_what_an_interrupted_dump_doubled_is_there_once(twice) -> None:
     def make():
         reader = read([link(1, "e1"), link(1, "e1")], [ipv4(1, 1, "e1"), ipv4(1, 1, "e1"), ipv4(1, 2, "e1")])
@@ -195,6 +325,19 @@ def test_what_an_interrupted_dump_doubled_is_there_once(twice) -> None:
     nics = twice(make)
     assert nics.names == ("e1",)
     assert [one.host for one in nics[0].addresses] == ["192.0.2.1", "192.0.2.2"]
+
+
+def test_an_address_that_went_and_came_back_while_a_block_was_written_is_there_once(twice) -> None:
+    """The kernel's list is read without a lock, and one block without an interruption; seen with IPv6."""
+    same = bytes.fromhex("20010db8" + "00" * 11 + "01")
+    rows = [ipv6(1, same), ipv4(1, 1, "e1"), ipv6(1, same), ipv4(1, 1, "e1", peer=bytes([198, 51, 100, 9]))]
+    nics = twice(lambda: read([link(1, "e1")], rows).result())
+    assert nics.consistent
+    assert [(one.host, one.peer) for one in nics[0].addresses] == [
+        ("2001:db8::1", None),
+        ("192.0.2.1", None),
+        ("192.0.2.1", "198.51.100.9"),  # another address all the same
+    ]
 
 
 def test_an_interface_that_came_in_between_is_not_there_nor_are_its_addresses(twice) -> None:
@@ -208,23 +351,27 @@ def test_bytes_that_look_like_an_interrupted_message_and_are_none(twice) -> None
     assert twice(lambda: read([link(1, "e1")], [ipv6(1, packed), ipv4(1, 1, "e1")]).result()).consistent
 
 
-def test_a_snapshot_holds_no_cycle(twice) -> None:
+def test_a_snapshot_holds_no_cycle(twice, uncollected) -> None:
     """Freed at once, without the garbage collector."""
     nics = twice(lambda: read([link(1, "e1")], [ipv4(1, 1, "e1")]).result())
     assert len(nics[0].addresses) == 1
-    gc.collect()
-    gc.disable()
-    try:
-        del nics
-        assert gc.collect() == 0
-    finally:
-        gc.enable()
+    while uncollected():
+        pass
+    del nics
+    assert uncollected() == 0
 
 
 def test_other_messages_in_between_are_passed_over(twice) -> None:
     other = message(99, b"????")
     reader = twice(lambda: read([other, link(1, "e1"), other], [other, ipv4(1, 1, "e1"), other]))
     assert [one.host for one in reader.result()[0].addresses] == ["192.0.2.1"]
+
+
+def test_a_closing_message_that_is_handed_on(twice) -> None:
+    reader = rtnetlink.Reader()
+    assert not reader.read_links(link(1, "e1")) and reader.read_links(DONE)
+    assert not reader.read_addresses(ipv4(1, 1, "e1")) and reader.read_addresses(DONE)
+    assert len(reader.result()[0].addresses) == 1
 
 
 def test_the_closing_message_may_follow_in_the_same_block(twice) -> None:

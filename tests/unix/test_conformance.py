@@ -2,114 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import socket
 import sys
 import threading
-from importlib.util import find_spec
 
 import pytest
 
 import dualstack
-import dualstack.aio
-
-
-class Sync:
-    """The synchronous verbs behind the awaitable names, so that one scenario serves all."""
-
-    name = "sync"
-
-    async def open_listener(self, *args, **kwargs):
-        return _Awaitable(dualstack.open_listener(*args, **kwargs))
-
-    async def connect(self, *args, **kwargs):
-        return dualstack.connect(*args, **kwargs)
-
-
-class _Awaitable:
-    def __init__(self, listener) -> None:
-        self.listener = listener
-        self.endpoints = listener.endpoints
-        self.sockets = listener.sockets
-
-    async def accept(self, timeout=None):
-        return self.listener.accept(timeout)
-
-    def close(self) -> None:
-        self.listener.close()
-
-
-def _alone(scenario):
-    try:
-        scenario.send(None)  # nothing in it really waits
-    except StopIteration:
-        return
-    raise AssertionError("a synchronous scenario has waited")
-
-
-def _asyncio(scenario):
-    asyncio.run(scenario)
-
-
-def _eager(scenario):
-    async def main():
-        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
-        await scenario
-
-    asyncio.run(main())
-
-
-def _uvloop(scenario):
-    import uvloop
-
-    loop = uvloop.new_event_loop()
-    try:
-        loop.run_until_complete(scenario)
-    finally:
-        loop.close()
-
-
-def _trio(scenario):
-    import trio
-
-    async def main():
-        await scenario
-
-    trio.run(main)
-
-
-DRIVERS = [
-    pytest.param(Sync(), _alone, id="sync"),
-    pytest.param(dualstack.aio, _asyncio, id="asyncio"),
-    pytest.param(
-        dualstack.aio,
-        _uvloop,
-        id="uvloop",
-        marks=pytest.mark.skipif(not find_spec("uvloop"), reason="needs uvloop; runs where the test extra has it"),
-    ),
-    pytest.param(dualstack.aio, _trio, id="trio"),
-]
-if sys.version_info >= (3, 12):
-    DRIVERS.append(pytest.param(dualstack.aio, _eager, id="asyncio-eager"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def warm():
-    """The first loop of uvloop opens descriptors that stay for the life of the process."""
-    try:
-        import uvloop
-    except ImportError:
-        return
-    loop = uvloop.new_event_loop()
-    loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
-
-
-def pytest_generate_tests(metafunc):
-    if "verbs" in metafunc.fixturenames:
-        metafunc.parametrize(("verbs", "run"), DRIVERS)
 
 
 def test_connect_accept_close(verbs, run, path):
@@ -201,11 +102,11 @@ def test_nobody_there_and_nobody_listening(verbs, run, path, stale):
     os.unlink(path)
 
 
-def test_a_full_queue_is_waited_for(verbs, run, path):
-    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+def test_a_full_queue_is_waited_for(verbs, run, path, fill):
+    with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(0)
-        first.connect(path)
+        fill(listener)
         started = threading.Event()
 
         def make_room():
