@@ -105,6 +105,15 @@ def connect(
     known = question.endpoints
     if known is not None and len(known) == 1 and trace is None:
         sock = _alone(ways, known[0], started, timeout)
+    elif known is not None and len(known) == 1 and trace is not None and known[0].family == AF_UNIX:
+        # Not a race: that would take a full queue for an end, and nothing may depend on who listens in.
+        telling = Telling(trace, door, known[0])
+        try:
+            sock = _alone(ways, known[0], started, timeout)
+        except OSError as error:
+            telling.failed(error)
+            raise
+        telling.won(sock)
     else:
         from .conductor import Settings
         from .selecting import Selecting
@@ -267,6 +276,37 @@ def _alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None
         raise lone_failure(endpoint, failure, started, door.monotonic(), timeout)
     finally:
         del failure  # the exception's frame is this one: a cycle otherwise
+
+
+class Telling:
+    """Tells a trace about the one attempt there is, in the words of a race."""
+
+    __slots__ = ("_door", "_endpoint", "_trace")
+
+    def __init__(self, trace: Trace, door: Doors, endpoint: Endpoint) -> None:
+        self._trace = trace
+        self._door = door
+        self._endpoint = endpoint
+        self._tell("attempt-started")
+
+    def _tell(self, kind: str, error: BaseException | None = None) -> None:
+        from ..core.trace import TraceEvent
+
+        self._trace(TraceEvent(kind, self._door.monotonic(), self._endpoint, error))
+
+    def failed(self, error: OSError) -> None:
+        """It ended, or its time was up."""
+        attempts = getattr(error, "attempts", None)
+        cause = attempts[-1].error if attempts else error
+        self._tell("attempt-dropped" if cause is None else "attempt-failed", cause)
+
+    def won(self, sock: Socket) -> None:
+        """It is connected; closed if the trace raises."""
+        try:
+            self._tell("attempt-won")
+        except BaseException:
+            sock.close()
+            raise
 
 
 def lone_failure(
