@@ -68,7 +68,8 @@ def connect(
     * *host* may carry its port (``"[::1]:80"``), be ``"unix:/path"``, an Address or an Endpoint. ``"::"``,
       ``"0.0.0.0"`` and ``"*"`` mean loopback on every system.
     * *local*: where to connect from: a port, an address (``"192.0.2.1"``, ``"[::]:5000"``), an interface
-      (``"%eth0"``), or a list with one address per family. Candidates of a family without one are not tried.
+      (``"%eth0"``, or ``"eth0"``, as names are not resolved here), or a list with one address per family. Candidates
+      of a family without one are not tried.
     * *attempt_delay*: 0.01 to 2 seconds between attempts; None tries one address at a time.
     * *allow*: a function of each Endpoint, or networks; asked right before the socket is made, so that there is no
       second look-up to fool. ``dualstack.public_only`` keeps a server from reaching into its own network.
