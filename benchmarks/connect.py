@@ -1,7 +1,10 @@
 """Connecting to loopback side by side: what the race, the checks and the errors cost when nothing is wrong.
 
-Synchronous, to a literal and to a name of the hosts file; asyncio and trio, to a literal, beside aiohappyeyeballs and
+Synchronous, to a literal and to names of the hosts file; asyncio and trio, to a literal, beside aiohappyeyeballs and
 trio's own. Then the resolver's promises: a hung look-up, 10,000 requests, the exit of the interpreter.
+
+The names need a hosts file that has them: as root on Linux the script runs that part again in a mount namespace of its
+own, with HOSTS as /etc/hosts.
 """
 
 from __future__ import annotations
@@ -9,9 +12,11 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -28,19 +33,12 @@ ROUNDS = 150
 BATCH = 10
 
 
-def hosts_name() -> str | None:
-    """A name with one IPv4 address, 127.0.0.1 or 127.0.1.1, in the hosts file, other than localhost."""
-    try:
-        with open("/etc/hosts", encoding="ascii", errors="replace") as file:
-            rows = [line.partition("#")[0].split() for line in file]
-    except OSError:
-        return None
-    for row in rows:
-        for name in row[1:]:
-            same = [other[0] for other in rows if name in other[1:]]
-            if same == ["127.0.0.1"] and not name.startswith("localhost"):
-                return name
-    return None
+HOSTS = """\
+127.0.0.1 localhost one.example
+::1 localhost
+::1 two.example
+127.0.0.1 two.example
+"""
 
 
 def turns(server: socket.socket, rows: dict[str, Callable[[], socket.socket]]) -> dict[str, float]:
@@ -75,13 +73,42 @@ def synchronous(server: socket.socket) -> None:
         "socket() and connect()": bare,
     }
     report(turns(server, rows), "synchronous, to a literal")
-    name = hosts_name()
-    if name is not None:
-        rows = {
-            "dualstack.connect": lambda: dualstack.connect(name, port),
-            "socket.create_connection": lambda: socket.create_connection((name, port)),
-        }
-        report(turns(server, rows), f"synchronous, to {name!r} of the hosts file")
+
+
+def names() -> None:
+    """Connect to names of the hosts file, in the namespace that has HOSTS."""
+    machine()
+    for both in (True, False):
+        with socket.create_server(("127.0.0.1", 0), backlog=4096) as four, socket.socket(socket.AF_INET6) as six:
+            port = four.getsockname()[1]
+            six.bind(("::1", port))
+            if both:
+                six.listen(4096)
+                one_name("one.example", four, "")
+            for name in ("two.example", "localhost"):
+                one_name(name, six if both else four, ", both listen" if both else ", only 127.0.0.1 listens")
+
+
+def one_name(name: str, server: socket.socket, who: str) -> None:
+    port = server.getsockname()[1]
+    rows = {
+        "dualstack.connect": lambda: dualstack.connect(name, port),
+        "socket.create_connection": lambda: socket.create_connection((name, port)),
+    }
+    report(turns(server, rows), f"{name} of the hosts file{who}")
+
+
+def names_in_a_namespace() -> None:
+    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("unshare") is None:
+        print("\nnames of the hosts file: need root on Linux and unshare")
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".hosts") as hosts:
+        hosts.write(HOSTS)
+        hosts.flush()
+        script = 'mount --bind "$1" /etc/hosts && exec "$2" "$3" --names'
+        arguments = ["sh", hosts.name, sys.executable, __file__]
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run(["unshare", "--mount", "sh", "-c", script, *arguments], env=environ, check=True)
 
 
 def under_asyncio(server: socket.socket) -> None:
@@ -206,11 +233,15 @@ def _threads() -> int:
 
 
 def main() -> None:
+    if "--names" in sys.argv[1:]:
+        names()
+        return
     machine()
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as server:
         synchronous(server)
         under_asyncio(server)
         under_trio(server)
+    names_in_a_namespace()
     resolver()
 
 

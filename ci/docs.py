@@ -22,6 +22,10 @@ sys.path.insert(0, str(ROOT))
 
 # The public modules beside the top level, in the order a reader meets them.
 MODULES = ("aio", "shim", "check", "testing")
+# The drop-ins, each a module of its own; what else is in dualstack/shim/ serves them and is nobody's to import.
+SHIMS = ("socket", "netifaces", "servers", "forward", "requests", "urllib3", "httpx", "httpcore", "aiohttp")
+# Adapters for other people's libraries, which need not be installed to write the page: it says the same everywhere.
+NEEDS_A_LIBRARY = {f"dualstack.shim.{name}" for name in ("aiohttp", "httpcore", "httpx", "requests", "urllib3")}
 HEAD = """\
 # API reference
 
@@ -107,14 +111,48 @@ def api() -> str:
             if not name.startswith("__"):
                 parts += describe(name, getattr(dualstack, name), "###")
     for module_name in _public_modules():
+        if module_name in NEEDS_A_LIBRARY:
+            parts.append(f"## {module_name}")
+            parts += from_source(ROOT.joinpath(*module_name.split(".")).with_suffix(".py"), "###")
+            continue
         module = import_module(module_name)
         parts.append(f"## {module_name}")
         parts.append(inspect.getdoc(module) or "")
         for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
-            if getattr(value, "__module__", "").startswith("dualstack"):
+            if getattr(value, "__module__", "").startswith("dualstack") and not _borrowed(value):
                 parts += describe(name, value, "###")
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
+
+
+def _borrowed(value: object) -> bool:
+    """Whether *value* is a function of the standard library that runs under a name of ours."""
+    code = getattr(value, "__code__", None)
+    return code is not None and not Path(code.co_filename).is_relative_to(ROOT)
+
+
+def from_source(path: Path, level: str) -> Iterator[str]:
+    """Yield the Markdown of a module that is read, not imported: it needs a library that may be missing here."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield ast.get_docstring(tree) or ""
+    there = {node.name: node for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+    for _, names in groups(path):
+        for name in names:
+            node = there[name]
+            yield f"{level} {name}"
+            if isinstance(node, ast.ClassDef):
+                yield f"`class {name}({', '.join(ast.unparse(base) for base in node.bases)})`"
+                made = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
+                yield "\n".join(f"```python\n{name}{_written(n)}\n```" for n in made)
+            else:
+                yield f"```python\n{name}{_written(node)}\n```"
+            yield ast.get_docstring(node) or ""
+
+
+def _written(node: ast.FunctionDef) -> str:
+    arguments = ast.unparse(node.args)
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns and node.name != "__init__" else ""
+    return f"({arguments.removeprefix('self, ')}){returns}"
 
 
 def _public_modules() -> Iterator[str]:
@@ -123,10 +161,7 @@ def _public_modules() -> Iterator[str]:
             continue
         yield f"dualstack.{name}"
         if name == "shim":
-            for path in sorted((ROOT / "dualstack" / "shim").glob("[a-z]*.py")):
-                module = import_module(f"dualstack.shim.{path.stem}")
-                if getattr(module, "__all__", ()):
-                    yield module.__name__
+            yield from (f"dualstack.shim.{one}" for one in SHIMS)
 
 
 # ---------------------------------------------------------------------- the check

@@ -1,4 +1,7 @@
-"""Write docs/platforms.md from the results of the tests: python ci/platforms.py [--check] [REPORT.xml ...]
+"""Write docs/platforms.md from the results of the tests: python ci/platforms.py [REPORT.xml ...]
+
+    python ci/platforms.py --check                 the page fits this table and the tests; needs no results
+    python ci/platforms.py --check REPORT.xml ...  also: no cell is weaker in these results than the page says
 
 A table of every feature and system, each cell with how it is known:
 
@@ -10,8 +13,12 @@ A table of every feature and system, each cell with how it is known:
     -                the system has no such thing; an UnsupportedError says so
 
 Reads the JUnit reports of a run (by default .tox/junit/*.xml, as ci/test.py leaves them); the environment's name says
-the system: py313-linux, py313-wine, py312-windows, netns. --check fails when a cell would be weaker than the page says,
-so that a feature cannot lose its proof unnoticed; cells that became stronger only ask for a new page.
+the system: py313-linux, py313-wine-all, py312-windows, netns. A run with failures makes no page;
+without any report only the table of what Wine lacks is written anew, which the tests' marks say alone.
+
+The first form of --check is part of the docs environment. It compares what does not depend on a run: the rows, the
+systems, which kinds of proof a cell can have at all, the tests that each row names, the table of what Wine lacks. Its
+answer is the same on every machine and day. The second form notices a feature that lost its proof.
 
 What belongs to a feature is the table FEATURES; what Wine does otherwise than Windows, and which tests are skipped
 for it, comes from tests/wine_deviations.py and the marks in the tests.
@@ -25,6 +32,7 @@ import runpy
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +46,7 @@ RUN, WINE, SCRIPTED, LAYOUT, DOCUMENTATION, ABSENT = (
     "documentation",
     "-",
 )
+DEVIATIONS = "## Where Wine is not Windows"
 STRENGTH = {DOCUMENTATION: 0, LAYOUT: 1, SCRIPTED: 2, WINE: 3, RUN: 4}
 
 
@@ -114,6 +123,11 @@ FEATURES = (
         absent="OpenBSD",
     ),
     Feature("netifaces drop-in", "tests/shim/test_netifaces.py", absent="OpenBSD"),
+    Feature("noticing that interfaces changed", "tests/net/test_watch.py", "tests/aio/test_watch.py", absent="OpenBSD"),
+    Feature("forwarding between families", "tests/forward/test_streams.py"),
+    Feature("drop-in for the socket module", "tests/shim/test_socket_connect.py"),
+    Feature("other people's HTTP clients", "tests/clients/test_clients.py"),
+    Feature("other people's servers", "tests/shim/test_servers.py"),
     Feature("capabilities()", "tests/net/test_capabilities.py"),
     Feature("command line and demo", "tests/cli/test_demo.py", "tests/cli/test_main.py"),
 )
@@ -177,6 +191,7 @@ def cell(feature: Feature, system: str, results: Results) -> str:
     return ", ".join(known) or DOCUMENTATION
 
 
+@cache
 def skips() -> dict[str, list[str]]:
     """Deviation -> the tests that are skipped under Wine for it, read from the marks."""
     found: dict[str, list[str]] = defaultdict(list)
@@ -223,7 +238,7 @@ def page(results: Results) -> str:
     for feature in FEATURES:
         cells = [cell(feature, system, results) for system in SYSTEMS]
         lines.append(f"| {feature.name} | {' | '.join(cells)} |")
-    lines += ["", "## Where Wine is not Windows", ""]
+    lines += ["", DEVIATIONS, ""]
     lines += ["| name | under Wine 10 | on Windows | tests skipped there |", "| --- | --- | --- | --- |"]
     deviations = runpy.run_path(str(ROOT / "tests" / "wine_deviations.py"))["DEVIATIONS"]
     skipped = skips()
@@ -248,24 +263,94 @@ def strength(text: str) -> int:
     return max((STRENGTH[one] for one in text.split(", ") if one in STRENGTH), default=5)
 
 
+@cache
+def tests() -> set[str]:
+    """Every test function there is, as ``tests/net/test_listen.py::test_name``."""
+    found = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        file = path.relative_to(ROOT).as_posix()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                found.add(f"{file}::{node.name}")
+    return found
+
+
+def possible(feature: Feature, system: str) -> set[str]:
+    """The kinds of proof that a cell can have, whatever the results."""
+    if system in feature.absent:
+        return {ABSENT}
+    kinds = {RUN, DOCUMENTATION}
+    if system == "Windows":
+        kinds.add(WINE)
+    if any(test.startswith("tests/conformance/") for test in feature.tests):
+        kinds.add(SCRIPTED)
+    if system in feature.layouts:
+        kinds.add(LAYOUT)
+    return kinds
+
+
+def stale(text: str) -> list[str]:
+    """What a page says otherwise than this file and the tests do, without any results."""
+    there = tests()
+    wrong = [
+        f"{feature.name}: there is no test {beginning}"
+        for feature in FEATURES
+        for beginning in (*feature.tests, *feature.layouts.values())
+        if not any(name.startswith(beginning.partition("[")[0]) for name in there)
+    ]
+    rows = cells(text)
+    names = list(dict.fromkeys(name for name, _ in rows))
+    if names != [feature.name for feature in FEATURES]:
+        wrong.append("its rows are not those of FEATURES")
+    for feature in FEATURES:
+        for system in SYSTEMS:
+            known = rows.get((feature.name, system))
+            if known is not None and not set(known.split(", ")) <= possible(feature, system):
+                wrong.append(f"{feature.name} on {system} cannot be {known!r}")
+    counts = re.findall(r": (\d+) passed, (\d+) failed", text.partition("\n\n*")[0])
+    if not counts or any(passed == "0" or failed != "0" for passed, failed in counts):
+        wrong.append("it was not written from a run without failures")
+    if text.partition(DEVIATIONS)[2] != page(Results([])).partition(DEVIATIONS)[2]:
+        wrong.append("what Wine lacks, or what is skipped for it, has changed")
+    return wrong
+
+
+def weaker(text: str, results: Results) -> list[str]:
+    """The cells that are known less well by *results* than the page says."""
+    new = cells(page(results))
+    return [
+        f"{feature} on {system} is {before}, by these reports {new.get((feature, system), 'gone')}"
+        for (feature, system), before in cells(text).items()
+        if strength(new.get((feature, system), DOCUMENTATION)) < strength(before)
+    ]
+
+
 def main(arguments: list[str]) -> int:
     check = "--check" in arguments
     given = [Path(one) for one in arguments if not one.startswith("--")]
-    reports = given or sorted((ROOT / ".tox" / "junit").glob("*.xml"))
+    reports = given if check else given or sorted((ROOT / ".tox" / "junit").glob("*.xml"))
     results = Results(reports)
-    text = page(results)
-    if not check:
-        PAGE.write_text(text, encoding="utf-8")
+    if not check and not reports:
+        first = PAGE.read_text("utf-8").partition(DEVIATIONS)[0]
+        PAGE.write_text(first + DEVIATIONS + page(results).partition(DEVIATIONS)[2], encoding="utf-8")
+        print("no reports: only the table of what Wine lacks is written anew")
         return 0
-    old, new = cells(PAGE.read_text("utf-8")), cells(text)
-    weaker = [
-        f"{feature} on {system}: {before}, now {new.get((feature, system), 'gone')}"
-        for (feature, system), before in old.items()
-        if strength(new.get((feature, system), DOCUMENTATION)) < strength(before)
-    ]
-    for one in weaker:
-        print("weaker than docs/platforms.md says:", one)
-    return int(bool(weaker))
+    if not check:
+        failed = [name for name, _, failures, _ in results.numbers if failures]
+        if failed:
+            print("no page is made from runs with failures:", ", ".join(failed))
+            return 1
+        PAGE.write_text(page(results), encoding="utf-8")
+        return 0
+    text = PAGE.read_text("utf-8")
+    wrong = stale(text) + (weaker(text, results) if reports else [])
+    for one in wrong:
+        print("docs/platforms.md:", one)
+    if wrong:
+        print(
+            "write it again from a whole run: python ci/platforms.py (ci/test.py and tox run -e py313-wine-all first)"
+        )
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":

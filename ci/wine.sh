@@ -15,7 +15,8 @@
 #
 # Needs root on Linux/amd64 (chroot, mount and network namespaces), debootstrap, unzip and iproute2. The tests run in a
 # network namespace of their own: loopback and one Ethernet link with an IPv6 network of the documentation range, and
-# with DUALSTACK_WINE_NET=full also an IPv4 network (ci/wine-enter.sh). DUALSTACK_WINE_PYTHON chooses 3.10, 3.11, 3.12 or 3.13 (default).
+# with DUALSTACK_WINE_NET=full also an IPv4 network (ci/wine-enter.sh). DUALSTACK_WINE_PYTHON chooses 3.10, 3.11, 3.12 or
+# 3.13 (default). Nothing runs longer than DUALSTACK_WINE_SECONDS, by default half an hour.
 #
 # What this shows: CPython and the C runtime are Microsoft's, sockets and interfaces are Linux's in Wine's clothes.
 # docs/platforms.md lists where that differs from Windows. The sdist is a third party's repack of signed binaries;
@@ -53,8 +54,13 @@ why_not() { # say why it cannot work here, or nothing
     command -v ip >/dev/null || echo "needs ip (iproute2)"
 }
 
+install_tools() { # another apt may be at work: wait for it instead of failing
+    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -qq -y --no-install-recommends "$@"
+}
+
 make_root() {
     [ -e "$root/.ready" ] && return
+    : >"$work/root.log"
     missing=
     for tool in debootstrap unzip; do
         command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
@@ -62,14 +68,15 @@ make_root() {
     if [ -n "$missing" ]; then
         command -v apt-get >/dev/null || fail "needs$missing"
         # shellcheck disable=SC2086  # several package names
-        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null \
-            || fail "could not install$missing"
+        install_tools $missing >>"$work/root.log" 2>&1 \
+            || { apt-get update -qq && install_tools $missing; } >>"$work/root.log" 2>&1 \
+            || fail "could not install$missing, see $work/root.log"
     fi
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep debian | grep -v security | sort -u | head -n 1)
     [ -n "$mirror" ] || fail "the apt sources of this machine name no Debian mirror"
     say "Debian 13 with Wine"
     rm -rf "$root.part" # nothing is mounted there: the binds live in namespaces that are gone
-    debootstrap --variant=minbase --include=ca-certificates trixie "$root.part" "$mirror" >"$work/root.log" 2>&1 \
+    debootstrap --variant=minbase --include=ca-certificates trixie "$root.part" "$mirror" >>"$work/root.log" 2>&1 \
         || fail "debootstrap failed, see $work/root.log"
     # No fsync for each of thousands of files: an interrupted set-up starts again anyway.
     echo force-unsafe-io >"$root.part/etc/dpkg/dpkg.cfg.d/unsafe-io"
@@ -134,8 +141,10 @@ set_up() {
     exec 9>&-
 }
 
-enter() { # run a Windows program, with the directory and the exit status of here
-    unshare --mount --net --uts --pid --fork --kill-child --propagation private \
+# Run a Windows program, with the directory and the exit status of here. What hangs ends with its namespace.
+enter() {
+    timeout --foreground --kill-after=10 "${DUALSTACK_WINE_SECONDS:-1800}" \
+        unshare --mount --net --uts --pid --fork --kill-child --propagation private \
         sh "$here/wine-enter.sh" "$work" "$checkout" "$PWD" "$@"
 }
 

@@ -14,9 +14,9 @@ one world is closed in the same world.
 
 from __future__ import annotations
 
+import _socket
 import errno
 import os
-import selectors
 import socket
 import time
 from _thread import allocate_lock, start_new_thread
@@ -25,6 +25,7 @@ from . import platforms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import selectors
     from collections.abc import Callable
     from socket import socket as Socket
     from typing import Any
@@ -89,19 +90,30 @@ class Doors:
 
     def socketpair(self) -> tuple[Socket, Socket]:
         """Make two connected sockets; for waking a selector from another thread."""
-        return socket.socketpair()
+        # Of the C class where there is one: to make its own, socket.socketpair takes each descriptor out of an object
+        # first, and one is lost for good when a signal handler raises just then.
+        return getattr(_socket, "socketpair", socket.socketpair)()  # not on Windows
 
     def selector(self) -> selectors.BaseSelector:
-        """Make the best selector of this system."""
+        """Make the best selector of this system, for many sockets or many threads."""
+        import selectors  # late: since 3.14 the socket module does not load it either
+
         return selectors.DefaultSelector()
 
-    def wait_readable(self, sock: Socket, seconds: float) -> bool:
-        """Wait for one socket, at most *seconds*, without a descriptor for the waiting itself.
+    def poller(self) -> selectors.BaseSelector:
+        """Make a selector for a few sockets, a short time and one thread, that is no descriptor itself.
 
-        An epoll or kqueue selector is a descriptor, and just then there may be none left.
+        There may be no descriptor left just then. And none can get lost: a selector of the standard library refers to
+        itself, so one whose making is interrupted by a signal keeps its epoll or kqueue until the collector comes.
         """
-        with getattr(selectors, "PollSelector", selectors.SelectSelector)() as selector:
-            selector.register(sock, selectors.EVENT_READ)
+        import selectors
+
+        return getattr(selectors, "PollSelector", selectors.SelectSelector)()
+
+    def wait_readable(self, sock: Socket, seconds: float) -> bool:
+        """Wait for one socket, at most *seconds*, without a descriptor for the waiting itself."""
+        with self.poller() as selector:
+            selector.register(sock, 1)  # selectors.EVENT_READ
             return bool(selector.select(seconds))
 
     def close_fd(self, fileno: int) -> None:

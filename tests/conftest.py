@@ -5,12 +5,25 @@ from __future__ import annotations
 import gc
 import pathlib
 import runpy
+import socket
 import ssl
 import sys
 
+# Else its plugin imports it when a run without it ends; after trio (anyio's plugin imports that) it warns then.
+import hypothesis
 import pytest
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 pytest_plugins = ["dualstack.testing.fixtures"]
+
+# How long an example takes says something about the machine, not about the property; benchmarks/ measures.
+hypothesis.settings.register_profile(
+    "dualstack", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("dualstack")
 
 CERTIFICATE = pathlib.Path(__file__).parent / "data" / "localhost.pem"
 
@@ -37,6 +50,44 @@ def pytest_collection_modifyitems(items) -> None:
                 raise pytest.UsageError(f"{item.nodeid}: wine_deviations.py has no row {name!r}")
             if wine:
                 item.add_marker(pytest.mark.skip(reason=f"Wine deviation {name}: {DEVIATIONS[name][0]}"))
+
+
+@pytest.fixture
+def refused_at_once() -> None:
+    """For a test of which a closed port on loopback is refused at once."""
+    if sys.platform == "win32" and not under_wine():
+        pytest.skip("Windows asks a closed port again for two seconds; runs elsewhere, also under Wine")
+
+
+@pytest.fixture
+def fill() -> Iterator[Callable[[socket.socket], list[socket.socket]]]:
+    """A function that fills the accept queue of a listener with backlog 0, which PyPy makes 1."""
+    opened = []
+
+    def fill(listener: socket.socket) -> list[socket.socket]:
+        for _ in range(2 if sys.implementation.name == "pypy" else 1):
+            sock = socket.socket(listener.family, listener.type)
+            opened.append(sock)
+            sock.connect(listener.getsockname())
+        return opened
+
+    yield fill
+    for sock in opened:
+        sock.close()
+
+
+@pytest.fixture
+def uncollected() -> Iterator[Callable[[], int]]:
+    """The garbage collector off, and a function to ask at the end: how many objects only it could have freed."""
+    if sys.implementation.name != "cpython":
+        pytest.skip("nothing is freed without the collector there; runs on CPython")
+    while gc.collect():  # a finalizer may leave more for the next round
+        pass
+    gc.disable()
+    try:
+        yield gc.collect
+    finally:
+        gc.enable()
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from ..core.endpoint import AF_UNIX
 from ..core.race import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays
 from ..core.trace import TLS_DONE, TLS_FAILED, TLS_STARTED, TraceEvent
 from ..errors import UnsupportedError
-from ..net.attempt import SelfConnected, in_progress, outcome
+from ..net.attempt import TRIES, SelfConnected, in_progress, outcome
 from ..net.conductor import Settings
-from ..net.connect import TRIES, Telling, history, lone_failure, plain, read, target_of, tls_name, ways_of
+from ..net.connect import Telling, history, lone_failure, plain, read, target_of, tls_name, ways_of
 from ..net.names import prepare, timed_out
 from ..net.resolve import Answers, found, in_order
 from ..net.sunpath import FIRST_PAUSE, LONGEST_PAUSE, QUEUE_FULL
@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from ..core.endpoint import Endpoint
     from ..core.guard import Allow
     from ..core.history import History
-    from ..core.options import SocketOptions
     from ..core.trace import Trace
-    from ..net.attempt import Local, Ways
+    from ..net.attempt import Local, Options, Ways
     from ..net.lookup import Lookup
     from ..net.names import Question
     from ..net.resolve import Host
@@ -59,7 +58,7 @@ async def connect(
     trace: Trace | None = None,
     tls: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
-    options: SocketOptions | None = None,
+    options: Options | None = None,
     history: History | None = history,
 ) -> Socket:
     """Connect to a host by the first of its addresses that answers; returns a non-blocking stdlib socket.
@@ -72,15 +71,15 @@ async def connect(
     door = doors.current
     started = door.monotonic()
     if type(host) is str and type(port) is int and family is None and trace is None and tls is None:
-        literal = plain(door, host, port)
+        _, endpoints = plain(door, host, port)
         if (
-            literal is not None
+            len(endpoints) == 1
             and (timeout is None or timeout >= 0)
             and isinstance(backend, AsyncioBackend)
             and backend.can_wait
         ):
             check_delays(attempt_delay, resolution_delay)
-            return await _alone(backend.loop, ways_of(door, allow, local, options), literal, started, timeout)
+            return await _alone(backend.loop, ways_of(door, allow, local, options), endpoints[0], started, timeout)
     question = read(door, host, port, family)
     check_delays(attempt_delay, resolution_delay)
     if timeout is not None and not timeout >= 0:

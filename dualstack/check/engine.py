@@ -19,7 +19,7 @@ from .names import Names
 from .registry import CALLS, IDENTIFIERS, TYPES, Handler
 from .remarks import Remarks
 
-__all__ = ("Unreadable", "check_text", "parse")
+__all__ = ("Unreadable", "check_text", "obeyed", "parse")
 
 # One of these is in every file a rule can have something to say about.
 _WORTH_A_WALK = re.compile(
@@ -100,6 +100,12 @@ def check_text(path: str, text: str, *, sibling_twin: bool = False) -> list[Find
         raise Unreadable("nested too deeply to be checked") from None
     remarks = Remarks(module)
     return sorted(remarks.filter(module.findings), key=lambda finding: finding.order)
+
+
+def obeyed(path: str, text: str, findings: Sequence[Finding]) -> list[Finding]:
+    """Those of *findings*, however they were made, that no remark in *text* silences. Raises Unreadable."""
+    remarks = Remarks(_make_module(path, text, parse(text), False))
+    return [finding for finding in remarks.filter(findings) if finding in findings]
 
 
 def check_tree(path: str, text: str, tree: ast.Module) -> list[Finding]:

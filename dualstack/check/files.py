@@ -94,6 +94,8 @@ def decode(data: bytes) -> str:
     """The text of Python source, by its byte-order mark, coding line, or UTF-8; TextError when it is none."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise TextError("the file is UTF-16; Python reads UTF-8 or a declared encoding")
+    if b"\0" in data:  # each version of Python refuses it elsewhere and in other words
+        raise TextError("the file holds NUL bytes")
     import io
     import tokenize  # late: a run that is answered by the cache decodes nothing
 

@@ -1,7 +1,8 @@
 """The command line: one table of commands, each in its own module, loaded only when asked for.
 
 A command is a module in this folder with ``add_parser(subparsers)``, which adds its parser under its own name, and
-``run(args) -> int``, which returns the exit status. ``python -m dualstack resolve`` must not pay for the porting
+``run(args) -> int``, which returns the exit status; ``respell(words) -> words`` and ``transparent = True`` (its
+exceptions pass) where it needs them. ``python -m dualstack resolve`` must not pay for the porting
 checker, and a command that cannot be imported must not take the others with it.
 
 Exit status: 0 done, 1 the network or the system refused, 2 the command was not understood, 130 interrupted.
@@ -65,6 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments if respell is None else respell(arguments))
     if module is None:  # an option stood where the command should be; argparse has complained about all else
         parser.error("name the command first")
+    if getattr(module, "transparent", False):  # what it raises is for Python to show, or to exit with
+        outcome: int = module.run(args)
+        return outcome
     try:
         status: int = module.run(args)
         sys.stdout.flush()

@@ -47,6 +47,7 @@ __all__ = ("AF_UNIX", "Endpoint", "IPEndpoint", "IPv4Endpoint", "IPv6Endpoint", 
 
 AF_UNIX = 1  # on every system; Windows has the number even where Python lacks the name
 
+_LOOPBACK6 = b"\0" * 15 + b"\1"
 _MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"
 _MAX_FLOW = 2**20 - 1  # the flow label has 20 bits (RFC 8200 6); the socket module takes no more
 _new = object.__new__
@@ -223,7 +224,8 @@ class IPEndpoint(AddressKind, Endpoint):
 class IPv4Endpoint(IPEndpoint):
     """An IPv4 address and a port: ``IPv4Endpoint("192.0.2.1", 80)``."""
 
-    __slots__ = ("host", "port")
+    # A slot is quicker to read than a property, and this one is read most of all.
+    __slots__ = ("host", "port")  # pyright: ignore[reportIncompatibleMethodOverride]
 
     family = AF_INET
     _rank = 0
@@ -425,6 +427,18 @@ def ipv6_endpoint(packed: bytes, port: int, scope: tuple[int, int, str | None] |
     _set_port6(endpoint, port)
     _set_scope(endpoint, scope)
     return endpoint
+
+
+def canonical_endpoint(packed: bytes, port: int, text: str) -> IPv6Endpoint:
+    """``ipv6_endpoint`` of an address whose canonical text is at hand."""
+    endpoint = ipv6_endpoint(packed, port)
+    _set_text(endpoint, text)
+    return endpoint
+
+
+def loopback_endpoints(port: int) -> list[Endpoint]:
+    """``::1`` and 127.0.0.1: what ``localhost`` means whatever the hosts file says (RFC 6761 section 6.3)."""
+    return [canonical_endpoint(_LOOPBACK6, port, "::1"), ipv4_endpoint("127.0.0.1", port)]
 
 
 #: The one endpoint of all Unix peers that never bound, which are nearly all; put here when endpoint_unix is loaded,

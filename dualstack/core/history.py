@@ -17,9 +17,25 @@ from _thread import allocate_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
-__all__ = ("History",)
+    from ..errors import Attempt
+
+__all__ = ("History", "went_silent")
+
+
+def went_silent(earlier: Sequence[Attempt], family: int, delay: float | None, now: float) -> int | None:
+    """The family of an attempt *earlier* than the winner's that has been silent for the attempt *delay*, or None.
+
+    *family* is the winner's. With one address at a time (*delay* None) nothing is learnt: a share is no delay.
+    """
+    if delay is not None:
+        for attempt in earlier:
+            quiet = attempt.error is None or isinstance(attempt.error, TimeoutError)
+            other: int = getattr(attempt.endpoint, "family", 0)
+            if quiet and other != family and attempt.started is not None and now - attempt.started >= delay:
+                return other
+    return None
 
 
 class History:

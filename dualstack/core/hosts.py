@@ -8,13 +8,13 @@ then wait for a name server that has nothing to say about it, on a host without 
 from __future__ import annotations
 
 from ..errors import AddressError
-from .text import check_host_name, ipv4_packed, ipv6_packed
+from .text import check_host_name, ipv4_packed, ipv6_packed, ipv6_text
 
 __all__ = ("files_come_first", "parse_hosts")
 
 
 def parse_hosts(data: bytes) -> dict[str, tuple[str, ...]]:
-    """Read a hosts file: lower-case name to its addresses as written, in the order of the lines.
+    """Read a hosts file: lower-case name to its addresses in canonical text, in the order of the lines.
 
     Lines and names that cannot be read are skipped; addresses keep their zone. A name that is not ASCII is left to
     the resolver, and ``localhost`` means loopback whatever the file says (RFC 6761 section 6.3).
@@ -24,9 +24,14 @@ def parse_hosts(data: bytes) -> dict[str, tuple[str, ...]]:
         words = line.partition("#")[0].split()
         if len(words) < 2:
             continue
-        address = words[0]
-        if ipv4_packed(address) is None and ipv6_packed(address.partition("%")[0]) is None:
-            continue
+        address, _, zone = words[0].partition("%")
+        if ipv4_packed(address) is None:
+            packed = ipv6_packed(address)
+            if packed is None:
+                continue
+            address = ipv6_text(packed)
+        if zone:
+            address += "%" + zone
         for name in words[1:]:
             try:
                 check_host_name(name, name, 0)

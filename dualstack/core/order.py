@@ -51,6 +51,7 @@ __all__ = (
 )
 
 _MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"
+_REMEMBERED = 1024  # pairs of addresses
 _SUBNET_BITS = 64  # RFC 4291 2.5.1: the rest is the interface identifier
 
 # RFC 6724 section 2.1: prefix, length, precedence, label.
@@ -91,7 +92,7 @@ def _by_length(rows: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int
 class Policy:
     """The policy table: precedence and label of a prefix, and the scope of IPv4 prefixes; longest match wins."""
 
-    __slots__ = ("_labels", "_precedences", "_scopes")
+    __slots__ = ("_keys", "_labels", "_precedences", "_scopes")
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class Policy:
         self._precedences = _by_length(list(precedences) or [_row(packed, n, p) for packed, n, p, _ in six])
         self._labels = _by_length(list(labels) or [_row(packed, n, label) for packed, n, _, label in six])
         self._scopes = _by_length(list(scopes) or [_row(packed, n, scope) for packed, n, scope in four])
+        self._keys: dict[tuple[bytes, bytes | None], Key] = {}
 
     def precedence(self, packed: bytes) -> int:
         """The precedence of an address of 4 or 16 bytes; higher goes first."""
@@ -125,6 +127,15 @@ class Policy:
         if high & 0xFFC0 == 0xFE80 or packed == b"\0" * 15 + b"\1":  # RFC 4007 section 4: ::1 is link-local
             return _LINK_LOCAL
         return _SITE_LOCAL if high & 0xFFC0 == 0xFEC0 else _GLOBAL
+
+    def key(self, packed: bytes, source: bytes | None) -> Key:
+        """What rules 1 to 8 compare, in their order; smaller goes first. Remembered: most hosts reach few others."""
+        key = self._keys.get((packed, source))
+        if key is None:
+            if len(self._keys) >= _REMEMBERED:
+                self._keys.clear()
+            key = self._keys[packed, source] = _key(packed, source, self)
+        return key
 
 
 def _as_ipv6(packed: bytes) -> bytes:
@@ -195,30 +206,32 @@ def rank(
     past its preferred lifetime (rule 3), where that is known.
     """
     policy = policy or default_policy()
-    groups: dict[Key, list[tuple[int, E]]] = {}
+    groups: dict[Key, list[tuple[E, bytes, bytes | None]]] = {}
     for endpoint in endpoints:
+        packed, source = b"", None
         if isinstance(endpoint, IPEndpoint):
-            source = source_of(endpoint)
-            key = _key(endpoint.packed, source, policy)
+            source, packed = source_of(endpoint), endpoint.packed
+            key = policy.key(packed, source)
             if source is not None and deprecated is not None and deprecated(source):
                 key = (key[0], key[1], 1, key[3], key[4], key[5])
-            matching = _matching(endpoint.packed, source)
         else:
-            key, matching = (2, 0, 0, 0, 0, 0), 0
-        groups.setdefault(key, []).append((matching, endpoint))
+            key = (2, 0, 0, 0, 0, 0)
+        groups.setdefault(key, []).append((endpoint, packed, source))
     ranked: list[E] = []
     for key in sorted(groups):
-        ranked += _by_prefix(groups[key])
+        group = groups[key]
+        ranked += [group[0][0]] if len(group) == 1 else _by_prefix(group)
     return ranked
 
 
-def _by_prefix(group: list[tuple[int, E]]) -> list[E]:
+def _by_prefix(group: list[tuple[E, bytes, bytes | None]]) -> list[E]:
     """Rule 9 inside a group that rules 1 to 8 leave equal: IPv6 addresses change places among themselves only.
 
     Comparing across families by "equal, so leave them" is not transitive; keeping each family's places is.
     """
-    best = iter(sorted((item for item in group if item[0]), key=lambda item: -item[0]))
-    return [next(best)[1] if matching else endpoint for matching, endpoint in group]
+    matching = [_matching(packed, source) for _, packed, source in group]
+    best = iter(sorted((index for index, bits in enumerate(matching) if bits), key=lambda index: -matching[index]))
+    return [group[next(best) if bits else index][0] for index, bits in enumerate(matching)]
 
 
 def _matching(packed: bytes, source: bytes | None) -> int:
@@ -251,7 +264,7 @@ def leads(best: IPEndpoint, source: bytes | None, rival: bytes, rival_source: by
     *rival* stands for the best address the other family could have: any global one, with the source this host
     would use for it. None as its source means that this host has no route to the other family at all.
     """
-    return _key(best.packed, source, policy) <= _key(rival, rival_source, policy)
+    return policy.key(best.packed, source) <= policy.key(rival, rival_source)
 
 
 def choose_source(destination: IPEndpoint, sources: Sequence[IPEndpoint], policy: Policy) -> IPEndpoint | None:

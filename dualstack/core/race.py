@@ -62,6 +62,7 @@ __all__ = (
     "Lose",
     "Race",
     "Win",
+    "alone_until",
     "check_delays",
     "share_end",
 )
@@ -165,6 +166,20 @@ def share_end(started: float, deadline: float, waiting: int) -> float:
     """
     share = (deadline - started) / (waiting + 1)
     return min(deadline, started + max(share, SHARE_SECONDS))
+
+
+def alone_until(started: float, waiting: int, attempt_delay: float | None, deadline: float | None) -> float | None:
+    """Say until when an attempt begun at *started* is alone in a race whose candidates are all known; None: for ever.
+
+    This is ``Race.wakeup`` while that attempt alone is live and *waiting* candidates come after it. A race in which
+    every attempt ends by then is a plain loop over the list, and may be run as one (net/turns.py).
+    """
+    until = _NEVER if deadline is None else deadline
+    if waiting and attempt_delay is not None:
+        until = min(until, started + attempt_delay)
+    elif waiting and deadline is not None:
+        until = share_end(started, deadline, waiting)
+    return None if until == _NEVER else until
 
 
 class Race:

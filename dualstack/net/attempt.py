@@ -18,7 +18,7 @@ from ..core.endpoint import AF_UNIX, Endpoint, IPEndpoint, IPv4Endpoint, IPv6End
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from socket import socket as Socket
 
     from ..core.address import Address
@@ -27,13 +27,15 @@ if TYPE_CHECKING:
     from ..doors import Doors
 
     Local = int | str | Endpoint | Address | Iterable[str | Endpoint | Address]
+    Options = SocketOptions | Callable[[Socket], object]
 
-__all__ = ("SelfConnected", "Ways", "in_progress", "local_addresses", "outcome")
+__all__ = ("IP_BIND_ADDRESS_NO_PORT", "TRIES", "SelfConnected", "Ways", "in_progress", "local_addresses", "outcome")
 
+TRIES = 3  # of an address that turns out to be ourselves; each next one gets another ephemeral port
 # EINTR: the attempt goes on in the kernel and ends as any other (connect(2)); 10035 is WSAEWOULDBLOCK.
 _IN_PROGRESS = frozenset((errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR, 10035))
 _IPV6_V6ONLY = "IPV6_V6ONLY"
-_IP_BIND_ADDRESS_NO_PORT = 24  # Linux 4.2, ip(7): bind the address now and choose the port in connect
+IP_BIND_ADDRESS_NO_PORT = 24  # Linux 4.2, ip(7): bind the address now and choose the port in connect
 
 
 class SelfConnected(OSError):
@@ -96,12 +98,12 @@ class Ways:
         door: Doors,
         guard: Guard | None = None,
         local: Sequence[IPEndpoint] | None = None,
-        options: SocketOptions | None = None,
+        options: Options | None = None,
     ) -> None:
         self.door: Doors = door
         self.guard: Guard | None = guard
         self.local: Sequence[IPEndpoint] | None = local
-        self.options: SocketOptions | None = options
+        self.options: Options | None = options
         self.unix_type: int = SOCK_STREAM
 
     def open(self, endpoint: Endpoint) -> Socket:
@@ -114,14 +116,17 @@ class Ways:
             from ..core.report import NotTried
 
             raise NotTried(errno.EACCES, "not allowed (allow=)")
-        family = endpoint.family
+        family, door = endpoint.family, self.door
+        if self.local is None and self.options is None and family != AF_UNIX:
+            return door.socket(family, SOCK_STREAM)
         source = self._source(endpoint) if self.local is not None and family != AF_UNIX else None
-        door = self.door
         sock = door.socket(family, SOCK_STREAM) if family != AF_UNIX else door.unix_socket(self.unix_type)
         if source is None and self.options is None:
             return sock
         try:
-            if self.options is not None:
+            if callable(self.options):
+                self.options(sock)
+            elif self.options is not None:
                 from .options import apply
 
                 apply(sock, self.options, stream=True, connecting=True)
@@ -155,7 +160,7 @@ class Ways:
         elif platforms.current.delays_port:
             # Else bind takes a port that is free of all connections, and there are only some 28,000.
             try:
-                sock.setsockopt(0, _IP_BIND_ADDRESS_NO_PORT, 1)  # IPPROTO_IP, for IPv6 too
+                sock.setsockopt(0, IP_BIND_ADDRESS_NO_PORT, 1)  # IPPROTO_IP, for IPv6 too
             except OSError:  # older than Linux 4.2: one port is used up
                 pass
         sock.bind(source.sockaddr)
@@ -170,8 +175,10 @@ class Ways:
 
     def check(self, sock: Socket, endpoint: Endpoint) -> None:
         """See that a connected socket is a connection to where it should go; OSError if not."""
-        if endpoint.family != AF_UNIX and sock.getsockname()[:2] == endpoint.sockaddr[:2]:
-            raise SelfConnected
+        if isinstance(endpoint, IPEndpoint):
+            local = sock.getsockname()
+            if local[1] == endpoint.port and local[0] == endpoint.sockaddr[0]:
+                raise SelfConnected
         if self.guard is not None and not self.guard(Endpoint.peer(sock).unmapped()):
             raise PermissionError(errno.EACCES, "the peer it ended up at is not allowed (allow=)")
 

@@ -11,6 +11,8 @@ from _socket import AF_INET, AF_INET6
 from collections import deque
 
 from ..core.endpoint import IPEndpoint, IPv4Endpoint, IPv6Endpoint
+from ..core.history import went_silent
+from ..core.order import interleave, leads, unique
 from ..core.race import (
     ATTEMPT_DELAY_SECONDS,
     LOST,
@@ -23,8 +25,10 @@ from ..core.race import (
 )
 from ..core.report import NotTried, report
 from ..errors import Attempt
-from .attempt import SelfConnected
+from .attempt import TRIES, SelfConnected
+from .etc import policy
 from .names import answer_of, failure_of
+from .resolve import preferred, sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,9 +42,8 @@ if TYPE_CHECKING:
     from .lookup import Lookup
     from .names import Question
 
-__all__ = ("Conductor", "Settings")
+__all__ = ("Conductor", "Settings", "arranged", "place", "rebased")
 
-_SELF_CONNECTS = 3  # tries per address; each next one gets another ephemeral port
 # Any address of the other family, to ask the kernel whether there is a route at all; nothing is sent. These two belong
 # to a root name server and are as global as addresses get.
 _ANY: dict[int, IPEndpoint] = {
@@ -140,6 +143,22 @@ class Conductor:
         if endpoints is not None and self.running:
             self._feed(self.race.more(endpoints, self._door.monotonic()))
 
+    def resume(self, past: Sequence[Attempt]) -> int:
+        """Tell the machine what was done without it: attempts one after the other, the last of them still under way.
+
+        Returns the index of that one. RuntimeError when the machine would have done anything else.
+        """
+        race, endpoints = self.race, self._question.endpoints or ()
+        now = past[0].started or 0.0
+        race.arrange = None  # the endpoints are in order already
+        commands = race.start(now) + race.more(endpoints, now)
+        for index, attempt in enumerate(past):
+            if commands != [Begin(index, attempt.endpoint)]:  # type: ignore[arg-type]  # an attempt of ours has an Endpoint
+                raise RuntimeError(f"the race wanted {commands} instead of attempt {index}")
+            if attempt.error is not None:
+                commands = race.failed(index, attempt.error, attempt.ended or 0.0)
+        return len(past) - 1
+
     def asked(self) -> None:
         """The look-ups are about to begin."""
         if self._trace is not None:
@@ -166,7 +185,7 @@ class Conductor:
         """Attempt *index* has ended, and its socket is closed."""
         if isinstance(error, SelfConnected) and index in self.race.live:
             self._retries[index] = self._retries.get(index, 0) + 1
-            if self._retries[index] < _SELF_CONNECTS:
+            if self._retries[index] < TRIES:
                 self._start(index, self.endpoint(index))
                 return
         endpoint = self.endpoint(index)
@@ -213,48 +232,35 @@ class Conductor:
         try:
             self._begin(index, endpoint)
         except OSError as error:
-            self.failed(index, error)
+            self.failed(index, error.with_traceback(None))  # its frames hold the race, which will hold it
 
     def _won(self, index: int) -> None:
         attempts, endpoint = self.race.attempts, self.endpoint(index)
         if self._trace is not None:
             self._tell("attempt-won", endpoint)
-        history, family = self._history, endpoint.family
-        if history is None:
-            return
-        history.forget(self._question.name, family)
-        delay = self._attempt_delay
-        if delay is None:
-            return
-        now = self._door.monotonic()
-        for attempt in attempts[:index]:
-            quiet = attempt.error is None or isinstance(attempt.error, TimeoutError)
-            other = getattr(attempt.endpoint, "family", 0)
-            if quiet and other != family and attempt.started is not None and now - attempt.started >= delay:
-                history.note(self._question.name, other, self._place(), now)
-                return
+        history = self._history
+        if history is not None:
+            name, now = self._question.name, self._door.monotonic()
+            history.forget(name, endpoint.family)
+            silent = went_silent(attempts[:index], endpoint.family, self._attempt_delay, now)
+            if silent is not None:
+                history.note(name, silent, self._place(), now)
 
     # ------------------------------------------------------------------ order
 
     def _source_of(self, endpoint: Endpoint) -> bytes | None:
         if self._sources is None:
-            from .resolve import sources
-
             self._sources = sources(self._door)
         return self._sources(endpoint)
 
     def _place(self) -> Hashable:
-        """Where this host is in the network: the addresses it would use. Another network, another place."""
-        return self._source_of(_ANY[AF_INET]), self._source_of(_ANY[AF_INET6])
+        return place(self._source_of)
 
     def _leads(self, endpoints: list[Endpoint]) -> bool:
         """Whether the first answer may start at once, or waits the Resolution Delay for the other one."""
         family = endpoints[0].family
         if self._silent is not None:
             return family != self._silent
-        from ..core.order import leads
-        from .etc import policy
-
         rival = _ANY[AF_INET if family == AF_INET6 else AF_INET6]
         table = policy(self._door)
         return any(
@@ -266,15 +272,9 @@ class Conductor:
     def _arrange(self, untried: Sequence[Endpoint], last: Endpoint | None) -> Sequence[Endpoint]:
         if not self._question.name:
             return untried  # a literal, localhost, a wildcard: the order is part of the meaning
-        from ..core.order import interleave, unique
-        from .resolve import preferred
-
         tried = {attempt.endpoint for attempt in self.race.attempts}
-        candidates = [endpoint for endpoint in unique(untried) if endpoint not in tried]
-        if len({endpoint.family for endpoint in candidates}) > 1:
-            # Within one family the system has sorted already, by the same rules.
-            candidates = preferred(self._door, candidates, self._source_of)
-        return interleave(candidates, last.family if last is not None else self._silent)
+        candidates = [endpoint for endpoint in untried if endpoint not in tried]
+        return arranged(self._door, candidates, self._source_of, last.family if last is not None else self._silent)
 
     # ------------------------------------------------------------------ telling
 
@@ -331,6 +331,22 @@ class Conductor:
 
 def _gone(*_: object) -> None:
     raise RuntimeError("the race is closed")
+
+
+def place(source_of: Callable[[Endpoint], bytes | None]) -> Hashable:
+    """Where this host is in the network: the addresses it would use. Another network, another place."""
+    return source_of(_ANY[AF_INET]), source_of(_ANY[AF_INET6])
+
+
+def arranged(
+    door: Doors, candidates: Sequence[Endpoint], source_of: Callable[[Endpoint], bytes | None], last: int | None
+) -> list[Endpoint]:
+    """The addresses of a name in the order to try them; *last* is the family that has just had its turn."""
+    candidates = unique(candidates)
+    if len({endpoint.family for endpoint in candidates}) > 1:
+        # Within one family the system has sorted already, by the same rules.
+        candidates = preferred(door, candidates, source_of)
+    return interleave(candidates, last)
 
 
 def rebased(attempt: Attempt, started: float) -> Attempt:

@@ -2,7 +2,8 @@
 
 The decisions are core/race.py's, the waiting is selecting.py's; here are the arguments and their meaning.
 
-An address that stands alone, a literal mostly, has nothing to race: one blocking connect does it.
+An address that stands alone, a literal mostly, has nothing to race: one blocking connect does it. Several that are
+known are tried in turn first (turns.py), which is what the race does until an attempt takes longer than its delay.
 """
 
 from __future__ import annotations
@@ -10,11 +11,20 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6, SOCK_STREAM
 
 from .. import doors
-from ..core.endpoint import AF_UNIX, Endpoint, IPv4Endpoint, IPv6Endpoint, ipv4_endpoint, ipv6_endpoint
+from ..core.endpoint import (
+    AF_UNIX,
+    Endpoint,
+    IPv4Endpoint,
+    IPv6Endpoint,
+    canonical_endpoint,
+    ipv4_endpoint,
+    ipv6_endpoint,
+    loopback_endpoints,
+)
 from ..core.history import History
 from ..core.race import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays
 from ..core.text import ipv4_packed, ipv6_packed
-from .attempt import SelfConnected, Ways, local_addresses
+from .attempt import TRIES, SelfConnected, Ways, local_addresses
 from .names import Question, prepare
 
 TYPE_CHECKING = False
@@ -24,11 +34,10 @@ if TYPE_CHECKING:
     from socket import socket as Socket
 
     from ..core.guard import Allow
-    from ..core.options import SocketOptions
     from ..core.trace import Trace
     from ..doors import Doors
     from ..errors import ConnectError
-    from .attempt import Local
+    from .attempt import Local, Options
     from .resolve import Host
 
 __all__ = ("connect", "history")
@@ -40,7 +49,6 @@ _UNSPECIFIED = {b"\0\0\0\0": ("127.0.0.1",), bytes(16): ("::1", "127.0.0.1")}
 # Imported once, when first needed.
 _connect_unix: list[Callable[[Doors, Socket, Endpoint, float | None], None]] = []
 _read_unix: list[Callable[[str], Endpoint]] = []
-TRIES = 3  # of an address that turns out to be ourselves
 
 
 def connect(
@@ -56,7 +64,7 @@ def connect(
     trace: Trace | None = None,
     tls: ssl.SSLContext | None = None,
     server_hostname: str | None = None,
-    options: SocketOptions | None = None,
+    options: Options | None = None,
     history: History | None = history,
 ) -> Socket:
     """Connect to a host by the first of its addresses that answers; returns a blocking stdlib socket.
@@ -76,6 +84,7 @@ def connect(
     * *trace*: called with a TraceEvent for each thing that happens.
     * *tls*: an SSLContext; *server_hostname* defaults to the host as written, which is right for names and IP literals.
       A Unix socket needs it spelled out.
+    * *options*: SocketOptions, or a function that is called with each new socket before it is bound and connected.
     * *history*: what to remember about silent families (10 minutes, per process); None remembers nothing.
 
     Raises ConnectError, whose ``attempts`` say what happened to each address and after how long, and which is also a
@@ -85,16 +94,22 @@ def connect(
     door = doors.current
     started = door.monotonic()
     if family is None and trace is None and tls is None and (timeout is None or timeout >= 0):
-        literal: Endpoint | None = None
-        if type(host) is str:
-            literal = plain(door, host, port) if type(port) is int else plain_unix(host) if port is None else None
-        elif port is None and isinstance(host, Endpoint) and host.family == AF_UNIX:
-            literal = host
-        if literal is not None:
-            check_delays(attempt_delay, resolution_delay)
-            if port is None and allow is None and local is None and options is None:
-                return _to_path(door, literal, started, timeout)
-            return _alone(ways_of(door, allow, local, options), literal, started, timeout)
+        if type(host) is str and type(port) is int:
+            name, endpoints = plain(door, host, port)
+            if endpoints:
+                check_delays(attempt_delay, resolution_delay)
+                ways = ways_of(door, allow, local, options)
+                if len(endpoints) == 1:
+                    return alone(ways, endpoints[0], started, timeout)
+                question = Question(host, port, endpoints, name)
+                return reach(ways, question, started, timeout, attempt_delay, resolution_delay, history)
+        elif port is None:
+            path = plain_unix(host)
+            if path is not None:
+                check_delays(attempt_delay, resolution_delay)
+                if allow is None and local is None and options is None:
+                    return _to_path(door, path, started, timeout)
+                return alone(ways_of(door, allow, local, options), path, started, timeout)
     question = read(door, host, port, family)
     check_delays(attempt_delay, resolution_delay)
     if timeout is not None and not timeout >= 0:
@@ -103,29 +118,51 @@ def connect(
         server_hostname = tls_name(question, server_hostname)
     ways = ways_of(door, allow, local, options)
     ways.unix_type = question.unix_type
-    known = question.endpoints
-    if known is not None and len(known) == 1 and trace is None:
-        sock = _alone(ways, known[0], started, timeout)
-    elif known is not None and len(known) == 1 and trace is not None and known[0].family == AF_UNIX:
-        # Not a race: that would take a full queue for an end, and nothing may depend on who listens in.
-        telling = Telling(trace, door, known[0])
-        try:
-            sock = _alone(ways, known[0], started, timeout)
-        except OSError as error:
-            telling.failed(error)
-            raise
-        telling.won(sock)
-    else:
-        from .conductor import Settings
-        from .selecting import Selecting
-
-        settings = Settings(target_of(question), started, timeout, attempt_delay, resolution_delay, history, trace)
-        sock = Selecting(ways, question, settings).run()
+    sock = reach(ways, question, started, timeout, attempt_delay, resolution_delay, history, trace)
     if tls is None:
         return sock
     from .tls import wrap
 
     return wrap(door, sock, tls, server_hostname, started, timeout, trace)
+
+
+# ---------------------------------------------------------------------- shared with shim/
+
+
+def reach(
+    ways: Ways,
+    question: Question,
+    started: float,
+    timeout: float | None = None,
+    attempt_delay: float | None = ATTEMPT_DELAY_SECONDS,
+    resolution_delay: float = RESOLUTION_DELAY_SECONDS,
+    history: History | None = history,
+    trace: Trace | None = None,
+) -> Socket:
+    """Connect to what *question* is about: what ``connect`` does once its arguments are read."""
+    known = question.endpoints
+    if known is not None and len(known) == 1 and trace is None:
+        return alone(ways, known[0], started, timeout)
+    if known is not None and len(known) == 1 and trace is not None and known[0].family == AF_UNIX:
+        # Not a race: that would take a full queue for an end, and nothing may depend on who listens in.
+        telling = Telling(trace, ways.door, known[0])
+        try:
+            sock = alone(ways, known[0], started, timeout)
+        except OSError as error:
+            telling.failed(error)
+            raise
+        telling.won(sock)
+        return sock
+    from .conductor import Settings
+
+    settings = Settings(target_of(question), started, timeout, attempt_delay, resolution_delay, history, trace)
+    if known is not None and trace is None:
+        from .turns import in_turn
+
+        return in_turn(ways, question, settings)
+    from .selecting import Selecting
+
+    return Selecting(ways, question, settings).run()
 
 
 # ---------------------------------------------------------------------- shared with aio/
@@ -134,8 +171,8 @@ def connect(
 def read(door: Doors, host: Host, port: int | str | None, family: int | None) -> Question:
     """``prepare`` for connecting: an unspecified address means loopback."""
     if port is None and family is None:  # the way of a Unix path over Address costs a quarter of its connection
-        path = host if isinstance(host, Endpoint) else plain_unix(host) if isinstance(host, str) else None
-        if path is not None and path.family == AF_UNIX:
+        path = plain_unix(host)
+        if path is not None:
             return Question(None, 0, [path])
     question = prepare(door, host, port, family, SOCK_STREAM, False)
     known = question.endpoints
@@ -160,7 +197,7 @@ def tls_name(question: Question, server_hostname: str | None) -> str | None:
     return (question.name or question.host).partition("%")[0].rstrip(".")
 
 
-def ways_of(door: Doors, allow: Allow | None, local: Local | None, options: SocketOptions | None) -> Ways:
+def ways_of(door: Doors, allow: Allow | None, local: Local | None, options: Options | None) -> Ways:
     """Read the arguments about how sockets are made."""
     guard = None
     if allow is not None:
@@ -181,29 +218,44 @@ def target_of(question: Question) -> str:
 # ---------------------------------------------------------------------- one address
 
 
-def plain(door: Doors, host: str, port: int) -> Endpoint | None:
-    """The endpoint of a plain literal, or of a name with one address in the hosts file: the common cases made short.
+def plain(door: Doors, host: str, port: int) -> tuple[str, list[Endpoint]]:
+    """The endpoints of a plain literal, of ``localhost`` or of a name in the hosts file: the common cases made short.
 
-    None for everything that needs a closer look.
+    Also the name, where there is one to remember something about; ``localhost`` is none. Empty for everything that
+    needs a closer look.
     """
     if not 0 <= port < 65536:
-        return None
-    if host[-1:].isalpha() and ":" not in host:
-        from .etc import hosts_addresses
+        return "", []
+    if not host[-1:].isalpha() or ":" in host:
+        if ":" not in host:
+            return "", [ipv4_endpoint(host, port)] if ipv4_packed(host) and host != "0.0.0.0" else []
+        packed = ipv6_packed(host)
+        return "", [ipv6_endpoint(packed, port)] if packed and _is_plain(packed) else []
+    if host == "localhost":
+        return "", loopback_endpoints(port)
+    from .etc import hosts_addresses
 
-        texts = hosts_addresses(door, host)
-        if len(texts) != 1:
-            return None
-        host = texts[0]
-    if ":" not in host:
-        return ipv4_endpoint(host, port) if ipv4_packed(host) and host != "0.0.0.0" else None
-    packed = ipv6_packed(host)
-    # Not the unspecified address, which means loopback, and nothing that may need a zone.
-    return ipv6_endpoint(packed, port) if packed and packed[0] != 0xFE and packed != bytes(16) else None
+    found: list[Endpoint] = []
+    for text in hosts_addresses(door, host):  # canonical
+        packed = ipv6_packed(text) if ":" in text else None
+        if packed is None:
+            found.append(ipv4_endpoint(text, port))
+        else:
+            found.append(canonical_endpoint(packed, port, text))
+        if text == "0.0.0.0" or (packed is not None and not _is_plain(packed)):
+            return "", []
+    return host, found
 
 
-def plain_unix(host: str) -> Endpoint | None:
-    """The endpoint of ``unix:/path``; None for any other text. Raises AddressError for what is no path."""
+def _is_plain(packed: bytes) -> bool:
+    """Not the unspecified address, which means loopback, and nothing that may need a zone."""
+    return packed[0] != 0xFE and packed != bytes(16)
+
+
+def plain_unix(host: Host) -> Endpoint | None:
+    """The Unix endpoint that *host* is or, as ``unix:/path``, spells; None for all else. Raises AddressError."""
+    if not isinstance(host, str):
+        return host if isinstance(host, Endpoint) and host.family == AF_UNIX else None
     if not host.startswith("unix:/"):
         return None
     if not _read_unix:
@@ -214,7 +266,7 @@ def plain_unix(host: str) -> Endpoint | None:
 
 
 def _to_path(door: Doors, endpoint: Endpoint, started: float, timeout: float | None) -> Socket:
-    """``_alone`` for a Unix stream with nothing to ask and nothing to set, at half its cost."""
+    """``alone`` for a Unix stream with nothing to ask and nothing to set, at half its cost."""
     if not _connect_unix:
         from .sunpath import connect as connect_unix
 
@@ -236,8 +288,11 @@ def _to_path(door: Doors, endpoint: Endpoint, started: float, timeout: float | N
         del failure
 
 
-def _alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None) -> Socket:
-    """Connect to the one address there is; the same errors as a race of one."""
+def alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None, keep_timeout: bool = False) -> Socket:
+    """Connect to the one address there is; the same errors as a race of one.
+
+    The socket blocks; with *keep_timeout* it has the timeout, for a caller that has just begun and would set it anyway.
+    """
     door, sockaddr = ways.door, endpoint.sockaddr
     tries = TRIES
     while True:
@@ -252,14 +307,17 @@ def _alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None
                     _connect_unix[0](door, sock, endpoint, None if timeout is None else started + timeout)
                     sock.setblocking(True)
                 elif timeout is None:
+                    if sock.gettimeout() is not None:  # of socket.setdefaulttimeout
+                        sock.setblocking(True)
                     sock.connect(sockaddr)
                 else:
-                    left = started + timeout - door.monotonic()
+                    left = timeout if keep_timeout and tries == TRIES else started + timeout - door.monotonic()
                     if left <= 0:
                         raise TimeoutError
                     sock.settimeout(left)
                     sock.connect(sockaddr)
-                    sock.settimeout(None)
+                    if not keep_timeout:
+                        sock.settimeout(None)
                 ways.check(sock, endpoint)
             except BaseException:
                 sock.close()

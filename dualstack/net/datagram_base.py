@@ -111,7 +111,7 @@ class DatagramBase:
     def _writable(self, channel: Channel) -> selectors.BaseSelector:
         with self._lock:
             alarm = self._alarm_pair()
-            waiter = self._world.selector()
+            waiter = self._world.poller()
             try:
                 waiter.register(channel.sock, selectors.EVENT_WRITE)
                 waiter.register(alarm[0], selectors.EVENT_READ)

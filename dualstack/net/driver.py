@@ -58,6 +58,12 @@ class Driver:
             raise
         self.conductor.connected(index)
 
+    def adopt(self, index: int, sock: Socket) -> None:
+        """Take over an attempt that is under way."""
+        self.socks[index] = sock
+        self.watch(index, sock)
+        self.watched.add(index)
+
     def ended(self, index: int) -> None:
         """Attempt *index* is over. Ignored when it was given up meanwhile, by what came before it in one batch."""
         if index not in self.watched:

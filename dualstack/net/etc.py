@@ -17,7 +17,7 @@ __all__ = ("hosts_addresses", "policy")
 
 # (path) -> (doors, stamp, value, when). One entry per file; replaced as a whole, so threads need no lock.
 _known: dict[bytes, tuple[Doors, tuple[int, ...] | None, Any, float]] = {}
-_SELDOM_SECONDS = 1.0  # an administrator edits the name service switch about once in the life of a host
+_SELDOM_SECONDS = 1.0  # an administrator edits nsswitch.conf and gai.conf about once in the life of a host
 
 
 def _read(door: Doors, path: bytes | None, parse: Callable[[bytes], Any], missing: Any, seldom: float = 0.0) -> Any:
@@ -52,9 +52,13 @@ def hosts_addresses(door: Doors, name: str) -> tuple[str, ...]:
 
 def policy(door: Doors) -> Policy:
     """The address selection policy of this host: the administrator's where there is one, else RFC 6724's."""
-    from ..core.order import default_policy, parse_gai_conf
+    from ..core.order import default_policy
 
-    found: Policy = _read(
-        door, platforms.current.gai_conf, lambda data: parse_gai_conf(data.decode("utf-8", "replace")), default_policy()
-    )
+    found: Policy = _read(door, platforms.current.gai_conf, _parse_policy, default_policy(), _SELDOM_SECONDS)
     return found
+
+
+def _parse_policy(data: bytes) -> Policy:
+    from ..core.order import parse_gai_conf
+
+    return parse_gai_conf(data.decode("utf-8", "replace"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6, EAI_AGAIN, EAI_FAIL, EAI_NONAME, EAI_SERVICE, SOCK_DGRAM, SOCK_STREAM, gaierror
 
 from ..core.address import from_host
-from ..core.endpoint import AF_UNIX, Endpoint, IPEndpoint, IPv4Endpoint, IPv6Endpoint
+from ..core.endpoint import AF_UNIX, Endpoint, IPEndpoint, IPv4Endpoint, IPv6Endpoint, loopback_endpoints
 from ..errors import AddressError, ResolveError
 
 TYPE_CHECKING = False
@@ -104,7 +104,8 @@ def _named(door: Doors, name: str, port: int, family: int | None) -> Question:
         raise ResolveError(EAI_NONAME, f"{name!r} is a host name, not a Unix path", name, port)
     bare = name.lower().rstrip(".")
     if bare == "localhost" or bare.endswith(".localhost"):
-        return Question(name, port, _of_family(("::1", "127.0.0.1"), port, family))
+        known = [endpoint for endpoint in loopback_endpoints(port) if family in (None, endpoint.family)]
+        return Question(name, port, known)
     ascii_name = name if name.isascii() else _to_ascii(name, port)
     from .etc import hosts_addresses
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ..core.endpoint import Endpoint
 
-__all__ = ("Opened", "close_all", "is_v6only")
+__all__ = ("Opened", "close_all", "do_all", "is_v6only")
 
 
 class Opened:
@@ -46,11 +46,19 @@ class Opened:
 
 def close_all(opened: Sequence[Opened]) -> None:
     """Close each, also when one of them fails to."""
-    if opened:
+    do_all([one.close for one in opened])
+
+
+def do_all(steps: Sequence[Callable[[], object]]) -> None:
+    """Do each, also when one of them fails; the first failure is raised when all are done."""
+    failure: BaseException | None = None
+    for step in steps:
         try:
-            opened[0].close()
-        finally:
-            close_all(opened[1:])
+            step()
+        except BaseException as error:  # noqa: BLE001 - an interrupt too must not leave the rest open; raised below
+            failure = failure or error
+    if failure is not None:
+        raise failure
 
 
 def is_v6only(sock: Socket) -> bool:

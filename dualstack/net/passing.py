@@ -73,23 +73,33 @@ def recv_fds(conn: _socket.socket, size: int, max_fds: int) -> tuple[bytes, list
     """
     if not 0 <= max_fds <= MAX_FDS:
         raise ValueError(f"max_fds is between 0 and {MAX_FDS}, not {max_fds}")
+    data, fds, flags, _ = receive(conn, size, max_fds)
+    if len(fds) <= max_fds and not flags & _MSG_CTRUNC:
+        return data, fds
+    for fileno in fds:
+        doors.current.close_file(fileno)
+    if flags & _MSG_CTRUNC:
+        raise TruncatedError(EMSGSIZE, f"descriptors were lost: more than {max_fds} were sent, or none are free here")
+    # The alignment of the control buffer left room for one more.
+    raise TruncatedError(EMSGSIZE, f"{len(fds)} descriptors were sent, and {max_fds} asked for", len(fds))
+
+
+def receive(conn: _socket.socket, size: int, max_fds: int, flags: int = 0) -> tuple[bytes, list[int], int, Any]:
+    """``recvmsg`` that takes descriptors: data, descriptors, flags and peer. Nothing is left open on an exception.
+
+    All descriptors are non-inheritable. There may be one more than *max_fds*, for the alignment of the buffer.
+    """
     scm_rights = _supported()
     door = doors.current
     fds = array("i")
     posix: Any = conn  # Windows's socket type has no recvmsg
     space: Any = getattr(_socket, "CMSG_SPACE", None)
     try:
-        data, control, flags, _ = posix.recvmsg(size, space(max_fds * fds.itemsize), _MSG_CMSG_CLOEXEC)
+        data, control, told, peer = posix.recvmsg(size, space(max_fds * fds.itemsize), flags | _MSG_CMSG_CLOEXEC)
         for level, kind, payload in control:
             if level == _socket.SOL_SOCKET and kind == scm_rights:
                 # macOS may report a length that is no multiple of an int.
                 fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
-        if flags & _MSG_CTRUNC:
-            raise TruncatedError(
-                EMSGSIZE, f"descriptors were lost: more than {max_fds} were sent, or none are free here"
-            )
-        if len(fds) > max_fds:  # the alignment of the control buffer left room for one more
-            raise TruncatedError(EMSGSIZE, f"{len(fds)} descriptors were sent, and {max_fds} asked for", len(fds))
         if not _MSG_CMSG_CLOEXEC:
             for fileno in fds:
                 door.set_inheritable(fileno, False)
@@ -97,7 +107,7 @@ def recv_fds(conn: _socket.socket, size: int, max_fds: int) -> tuple[bytes, list
         for fileno in fds:
             door.close_file(fileno)
         raise
-    return data, list(fds)
+    return data, list(fds), told & ~_MSG_CMSG_CLOEXEC | flags & _MSG_CMSG_CLOEXEC, peer
 
 
 def _supported() -> int:

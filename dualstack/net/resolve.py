@@ -11,6 +11,8 @@ from _socket import AF_INET6, SOCK_DGRAM, SOCK_STREAM
 
 from .. import doors, platforms
 from ..core.endpoint import Endpoint, IPEndpoint
+from ..core.order import rank, unique
+from .etc import policy
 from .names import Question, answer_of, failure_of, prepare, timed_out
 
 TYPE_CHECKING = False
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ("resolve",)
 
+_LOOPBACK6 = b"\0" * 15 + b"\1"
 _DISCARD = 9  # any port: a UDP connect sends nothing, and macOS refuses port 0
 
 
@@ -60,16 +63,11 @@ def resolve(
 def in_order(door: Doors, endpoints: list[Endpoint]) -> list[Endpoint]:
     if len(endpoints) < 2:
         return endpoints
-    from ..core.order import unique
-
     return preferred(door, unique(endpoints), sources(door))
 
 
 def preferred(door: Doors, endpoints: list[Endpoint], source_of: Callable[[Endpoint], bytes | None]) -> list[Endpoint]:
     """Sort over both families: as the system does where it can be asked (Windows), else by RFC 6724 with its policy."""
-    from ..core.order import rank
-    from .etc import policy
-
     return _as_the_system(door, endpoints) or rank(endpoints, source_of, policy(door))
 
 
@@ -112,6 +110,9 @@ def sources(door: Doors) -> Callable[[Endpoint], bytes | None]:
 def _source(door: Doors, endpoint: Endpoint) -> bytes | None:
     if not isinstance(endpoint, IPEndpoint):
         return None
+    packed = endpoint.packed
+    if (packed[0] == 127 and len(packed) == 4) or packed == _LOOPBACK6:
+        return packed  # not worth two system calls: where there is none, trying it fails at once
     try:
         sock = door.socket(endpoint.family, SOCK_DGRAM)
     except OSError:  # this host does not have the family

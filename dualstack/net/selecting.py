@@ -15,7 +15,10 @@ from .resolve import Answers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from socket import socket as Socket
+
+    from ..errors import Attempt
 
 __all__ = ("Selecting",)
 
@@ -29,12 +32,15 @@ class Selecting(Driver):
     _box: Mailbox | None = None
     _answers: Answers | None = None
 
-    def run(self) -> Socket:
-        """Race to the verdict; afterwards the winner is all that is left open."""
+    def run(self, past: Sequence[Attempt] = (), under_way: Socket | None = None) -> Socket:
+        """Race to the verdict; afterwards the winner is all that is left open.
+
+        *past* are attempts made already, the last of them with the socket *under_way*; closed here on any exception.
+        """
         try:
             # A call, not a loop: CPython's exception tables leave the jump back of a loop out of the try around it,
             # and a signal handler that raises at that instant skips the finally (seen with 3.13).
-            return self._race()
+            return self._race(past, under_way)
         finally:
             try:
                 self._finish()
@@ -42,10 +48,14 @@ class Selecting(Driver):
                 self._finish()
                 raise
 
-    def _race(self) -> Socket:
+    def _race(self, past: Sequence[Attempt], under_way: Socket | None) -> Socket:
         conductor = self.conductor
         box: Mailbox | None = None
-        conductor.start()
+        if under_way is not None:
+            self.adopt(conductor.resume(past), under_way)
+            conductor.tick()
+        else:
+            conductor.start()
         if self.question.endpoints is None and conductor.running:
             box = self._box = Mailbox(self.ways.door)
             self._answers = Answers(self.question, box.put)
@@ -84,7 +94,7 @@ class Selecting(Driver):
 
     def watch(self, index: int, sock: Socket) -> None:
         if self._selector is None:
-            self._selector = self.ways.door.selector()
+            self._selector = self.ways.door.poller()
         self._selector.register(sock, selectors.EVENT_WRITE, index)
 
     def unwatch(self, index: int, sock: Socket) -> None:

@@ -45,6 +45,13 @@ class Platform:
     #: Whether bind may leave the choice of the port to connect (IP_BIND_ADDRESS_NO_PORT, ip(7); Linux only).
     delays_port = False
 
+    #: Whether a socket can get the descriptor number of another one (dup2(2)); on Windows it is a handle, and cannot.
+    keeps_descriptors = True
+
+    #: Whether a dual-stack socket may be bound to the port of an IPv4 one, both with SO_REUSEADDR and neither listening
+    #: (Linux only).
+    binds_beside = False
+
     #: Whether ``sort_destinations`` knows the administrator's address selection policy (Windows).
     sorts_destinations = False
 
@@ -97,6 +104,17 @@ class Platform:
     def interrupt(self, sock: socket.socket) -> None:
         """End a connection for good and wake a thread that is blocked in it; the socket stays open."""
         sock.shutdown(2)  # SHUT_RDWR
+
+    def reset_on_close(self, sock: socket.socket) -> None:
+        """Have the close of a TCP connection be a reset: what was not sent yet is dropped, and the peer is told."""
+        from struct import pack
+
+        # struct linger, two ints: on, and for no seconds (socket(7), XBD sys/socket.h).
+        constants = self.constants
+        sock.setsockopt(constants["SOL_SOCKET"], constants["SO_LINGER"], pack("ii", 1, 0))
+
+    #: How many sockets one selector takes.
+    most_selected: int = 2**31 - 1
 
     def why_denied(self, port: int) -> str:
         """Say who may bind *port*, for the message of a PermissionError; empty when there is nothing to say."""
@@ -180,6 +198,10 @@ class Platform:
     def fd_limit(self) -> int:
         """One more than the highest descriptor this process can have."""
         return 2**31 - 1
+
+    def raise_fd_limit(self) -> int:
+        """Let this process have as many descriptors as its user may; returns what ``fd_limit`` is then."""
+        return self.fd_limit()
 
     # ------------------------------------------------------------------ who has it
 

@@ -63,6 +63,7 @@ class Linux(Posix):
     connects_to_wildcard = True
     accept_inherits_nonblocking = False
     delays_port = True
+    binds_beside = True
     hosts_file: bytes | None = b"/etc/hosts"
     nsswitch_file: bytes | None = b"/etc/nsswitch.conf"
     gai_conf: bytes | None = b"/etc/gai.conf"

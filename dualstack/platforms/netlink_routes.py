@@ -51,10 +51,12 @@ def dump_routes() -> list[Route]:
     """Read every unicast route to address zero, in the kernel's order; none is marked effective."""
     sock = open_netlink()
     try:
-        for _ in range(DUMP_ATTEMPTS):
+        attempts = DUMP_ATTEMPTS
+        while True:
             reader = _Reader()
             dump(sock, request(_GETROUTE, DUMP, _ROUTE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)), reader.read)
-            if reader.consistent:
+            attempts -= 1
+            if reader.consistent or not attempts:
                 break
         routes = []
         for route, hop_id in reader.found:

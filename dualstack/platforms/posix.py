@@ -72,3 +72,13 @@ class Posix(Platform):
 
             soft = getrlimit(RLIMIT_NOFILE)[0]
             return 2**31 - 1 if soft == RLIM_INFINITY else soft
+
+        def raise_fd_limit(self) -> int:
+            from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+
+            hard = getrlimit(RLIMIT_NOFILE)[1]
+            try:
+                setrlimit(RLIMIT_NOFILE, (hard, hard))
+            except (OSError, ValueError):  # macOS: not above OPEN_MAX, though "unlimited" is what it says
+                pass
+            return self.fd_limit()

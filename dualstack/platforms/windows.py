@@ -41,6 +41,16 @@ class Windows(Platform):
         if exclusive:
             sock.setsockopt(_SOL_SOCKET, _SO_EXCLUSIVEADDRUSE, 1)
 
+    keeps_descriptors = False
+    # FD_SETSIZE of CPython's select module; the C library's own is 64.
+    most_selected = 512
+
+    def reset_on_close(self, sock: socket.socket) -> None:
+        from struct import pack
+
+        # LINGER has two u_shorts (winsock2.h).
+        sock.setsockopt(_SOL_SOCKET, self.constants["SO_LINGER"], pack("HH", 1, 0))
+
     sorts_destinations = True
 
     def sort_destinations(self, sock: socket.socket, addresses: Sequence[tuple[bytes, int]]) -> list[int]:
@@ -60,7 +70,7 @@ class Windows(Platform):
         return getattr(facts, "st_reparse_tag", 0) == _IO_REPARSE_TAG_AF_UNIX
 
     def unix_socket(self, make: Callable[[int, int], socket.socket], type: int) -> socket.socket:
-        import socket
+        import _socket as socket  # not what others may have put into its place, which knows the family
 
         if type != _SOCK_STREAM:
             raise UnsupportedError("a Unix socket that is not a stream", self.name, "use a stream, or UDP on loopback")
@@ -71,7 +81,7 @@ class Windows(Platform):
         return UnixSocket()
 
     def as_unix_socket(self, sock: socket.socket) -> socket.socket:
-        import socket
+        import _socket as socket
 
         if hasattr(socket, "AF_UNIX"):
             return sock

@@ -70,6 +70,7 @@ def _failed(what: str, code: int) -> OSError:
 def _adapters() -> list[tuple[Interface, int, int]]:
     size = ctypes.c_uint32(_FIRST_SIZE)
     get = _api().GetAdaptersAddresses
+    code = _BUFFER_OVERFLOW
     for _ in range(_ATTEMPTS):
         # Eight-byte elements: the system aligns to the start it is given.
         buffer = (ctypes.c_uint64 * (size.value // 8 + 1))()

@@ -21,6 +21,17 @@ _FIRST_FD = 2_000_000
 _PROC_FD = b"/proc/self/fd"
 
 
+def _takes_nanoseconds() -> bool:
+    try:
+        return os.stat_result((0,) * 10, {"st_ctime_ns": 1}).st_ctime_ns == 1
+    except TypeError:
+        return False
+
+
+# PyPy before 8.0 adds seconds and a field of its own up, and takes no st_mtime_ns.
+_TAKES_NANOSECONDS = _takes_nanoseconds()
+
+
 class Node:
     """One file, whatever its names."""
 
@@ -141,7 +152,7 @@ class Files:
     def stat(self, node: Node) -> os.stat_result:
         """The facts about a file."""
         times = {"st_mtime_ns": node.made * 10**9, "st_ctime_ns": node.changed * 10**9}
-        if hasattr(os.stat_result, "nsec_mtime"):  # PyPy adds seconds and these up, and takes no st_mtime_ns
+        if not _TAKES_NANOSECONDS:
             times = {"nsec_atime": 0, "nsec_mtime": 0, "nsec_ctime": 0}
         return os.stat_result((node.mode, node.inode, 1, 1, node.uid, node.gid, 0, 0, node.made, node.changed), times)
 

@@ -215,11 +215,16 @@ class FakeSocket(socket.socket):
     def connect_ex(self, address: Any) -> int:
         try:
             self.connect(address)
+        except TimeoutError as failure:  # of this socket, without an errno, or ETIMEDOUT of the network
+            return failure.errno or self._would_block()
         except OSError as failure:
             if failure.errno is None:
                 raise
             return failure.errno
         return 0
+
+    def _would_block(self) -> int:
+        return 10035 if self._world.host.windows_reuse else errno.EWOULDBLOCK  # WSAEWOULDBLOCK
 
     # ------------------------------------------------------------------ data
 

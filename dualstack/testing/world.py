@@ -244,7 +244,13 @@ class World(doors.Doors):
         return made[0], made[1]
 
     def selector(self) -> FakeSelector:
-        self.faults.count("selector")
+        return self._selector("selector")
+
+    def poller(self) -> FakeSelector:
+        return self._selector("poller")
+
+    def _selector(self, call: str) -> FakeSelector:
+        self.faults.count(call)
         made = FakeSelector(self, _origin())
         self._selectors.append(made)
         return made

@@ -47,18 +47,18 @@ class Names(doors.Doors):
 def port():
     """One port: silent on ::1, closed on 127.0.0.2, good on 127.0.0.1; the ledger is checked afterwards."""
     dualstack.history.clear()
-    opened = []
-
-    def listen(family, address, backlog):
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        opened.append(sock)
-        sock.bind(address)
-        sock.listen(backlog)
-        return sock
-
-    good = listen(IPv4, ("127.0.0.1", 0), 1000)
-    number = good.getsockname()[1]
-    listen(IPv6, ("::1", number, 0, 0), 0)
+    while True:
+        opened = good, silent = socket.socket(IPv4), socket.socket(IPv6)
+        good.bind(("127.0.0.1", 0))
+        number = good.getsockname()[1]
+        try:
+            silent.bind(("::1", number))
+            break
+        except OSError:  # somebody else's in this family
+            good.close()
+            silent.close()
+    good.listen(1000)
+    silent.listen(0)
     filler = socket.create_connection(("::1", number))
     stop = threading.Event()
 
@@ -106,9 +106,10 @@ def settle(before: int | None = None) -> None:
     while pool().threads:
         time.sleep(0)
     patience = time.monotonic() + 5
-    while before is not None and descriptors() != before and time.monotonic() < patience:
+    while before is not None and (count := descriptors()) != before:
+        # Counted once per look: the server may accept what an earlier connect left in its queue at any moment.
+        assert time.monotonic() < patience, f"{count} descriptors, not {before}: {'; '.join(links())}"
         time.sleep(0)
-    assert before is None or descriptors() == before, links()
 
 
 ARGUMENTS = {"attempt_delay": 0.01, "resolution_delay": 0.001, "history": None}
@@ -118,7 +119,8 @@ def blows():
     """How many steps, or how long, before the blow falls: all the early steps, then random instants."""
     rng = random.Random(8305)
     for count in range(INSTANTS):
-        yield count if count < 40 else None, rng.uniform(0, 0.014)
+        # Every other one early, where descriptors are made: most of the time nothing but waiting happens.
+        yield count if count < 40 else None, rng.uniform(0, 0.014 if count % 2 else 0.0006)
 
 
 @pytest.mark.parametrize("driver", ["readiness", "completing", "uvloop", "eager"])
@@ -214,6 +216,9 @@ class Blow(BaseException):
     """What the signal handler raises; like KeyboardInterrupt, but nobody else's."""
 
 
+@pytest.mark.skipif(
+    sys.implementation.name != "cpython", reason="relies on the reference count, as said below; runs on CPython"
+)
 # Python code cannot keep a signal from striking between the return of socket() and the store of its result. The
 # descriptor is then closed by its reference count, which warns.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -291,10 +296,6 @@ CHILD = textwrap.dedent(
 )
 
 
-@pytest.mark.skipif(
-    sys.version_info < (3, 12),
-    reason="before 3.12 a signal now and then strikes where no handler stands and one descriptor stays; runs from 3.12",
-)
 def test_sigint_in_a_child(port):
     """Real SIGINTs at random instants, in a process of their own."""
     count = max(INSTANTS // 8, 10)

@@ -74,7 +74,7 @@ def test_what_is_missing_is_said(ci: ModuleType) -> None:
     run, skipped = ci.plan({"py312": "/x/python3.12", "py313t": "/x/python3.13t"}, ["pypy39", "py38"])
     reasons = dict(skipped)
     assert run[:2] == [f"py312-{ci.SYSTEM}", f"py313t-{ci.SYSTEM}"]
-    assert {"sdist", "lint", "types", "docs"} <= set(run)
+    assert {"clients", "sdist", "lint", "types", "docs"} <= set(run)
     assert "3.13" in reasons[f"py313-{ci.SYSTEM}"]
     assert reasons["pypy"] == "pypy39 is older than 3.10"
     assert len([name for name in reasons if name.startswith("py*-")]) == 2
@@ -114,6 +114,23 @@ def test_every_planned_environment_is_in_tox_ini(ci: ModuleType, root: Path, mon
     listed = set(config["tox"]["env_list"].split())
     run, _ = ci.plan({"py313": sys.executable}, [])
     assert {env for env in run if not env.startswith("py")} == {env for env in listed if not env.startswith("py")}
+
+
+@pytest.mark.parametrize("asked", [None, "0", "1"])
+def test_wine_runs_unless_turned_off(ci: ModuleType, monkeypatch: pytest.MonkeyPatch, asked: str | None) -> None:
+    monkeypatch.setattr(ci, "SYSTEM", "linux")
+    if asked is None:
+        monkeypatch.delenv("DUALSTACK_WINE", raising=False)
+    else:
+        monkeypatch.setenv("DUALSTACK_WINE", asked)
+    run, skipped = ci.plan({"py313": "/x/python3.13"}, [])
+    reasons = dict(skipped)
+    if asked == "0":
+        assert ci.WINE not in run and "DUALSTACK_WINE" in reasons[ci.WINE]
+    else:
+        assert ci.WINE in run and "-all" in reasons[f"{ci.WINE}-all"]
+    run, skipped = ci.plan({"py312": "/x/python3.12"}, [])
+    assert ci.WINE not in run and ci.WINE in dict(skipped)
 
 
 def test_the_versions_agree(ci: ModuleType, root: Path) -> None:
@@ -159,3 +176,57 @@ def test_the_sdist_is_compared_both_ways(root: Path, tmp_path: Path) -> None:
 
 def test_anchors_are_those_of_github(root: Path) -> None:
     assert load(root, "docs").slug("What this host can do, really?") == "what-this-host-can-do-really"
+
+
+# A report as ci/test.py leaves it, and the page of it: one feature is shown by a scripted host, one by Wine.
+REPORT = """<testsuites><testsuite>
+<testcase classname="tests.conformance.test_datagrams" name="test_a_reply[macos]"/>
+<testcase classname="tests.net.test_resolve" name="test_a_name"/>
+</testsuite></testsuites>"""
+
+
+@pytest.fixture(scope="module")
+def platforms(root: Path) -> ModuleType:
+    return load(root, "platforms")  # once: it reads every test
+
+
+@pytest.fixture
+def written(platforms: ModuleType, tmp_path: Path) -> tuple[ModuleType, str]:
+    report = tmp_path / "py313-wine.xml"
+    report.write_text(REPORT, encoding="utf-8")
+    return platforms, platforms.page(platforms.Results([report]))
+
+
+def test_the_page_of_platforms_says_how_each_cell_is_known(written: tuple[ModuleType, str]) -> None:
+    platforms, page = written
+    cells = platforms.cells(page)
+    assert cells["resolving", "Windows"] == "run under Wine"
+    assert cells["resolving", "Linux"] == "documentation"
+    assert cells["datagrams, answered from the address asked", "macOS"] == "scripted host"
+    assert cells["Unix datagrams", "Windows"] == "-"
+    assert platforms.stale(page) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param("| resolving |", "| resolving names |", "rows are not those", id="a-row-too-many"),
+        pytest.param("2 passed, 0 failed", "2 passed, 1 failed", "without failures", id="a-run-that-failed"),
+        pytest.param("Reports: py313-wine: 2 passed, 0 failed, 0 skipped", "Reports: none", "failures", id="no-run"),
+        pytest.param("run under Wine |", "certified |", "cannot be 'certified'", id="a-word-of-its-own"),
+        pytest.param("| trio | documentation |", "| trio | layout-tested |", "cannot be", id="no-layout-is-tested"),
+        pytest.param("| afd-poll |", "| afd |", "what Wine lacks", id="a-deviation"),
+    ],
+)
+def test_a_stale_page_of_platforms_is_noticed(written: tuple[ModuleType, str], old: str, new: str, said: str) -> None:
+    platforms, page = written
+    assert page.count(old) >= 1
+    assert any(said in one for one in platforms.stale(page.replace(old, new, 1)))
+
+
+def test_a_lost_proof_is_noticed(written: tuple[ModuleType, str]) -> None:
+    platforms, page = written
+    (lost,) = platforms.weaker(
+        page.replace("| resolving | documentation |", "| resolving | run |"), platforms.Results([])
+    )[:1]
+    assert lost.startswith("resolving on Linux is run")

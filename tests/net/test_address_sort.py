@@ -25,6 +25,7 @@ def scripted(choose):
     seen = []
 
     def call(fileno, given, answer) -> int:
+        start, given, answer = ctypes.addressof(answer), memoryview(given), memoryview(answer).cast("B")
         count = struct.unpack_from("<i", given)[0]
         rows = []
         for index in range(count):
@@ -36,7 +37,7 @@ def scripted(choose):
         at = P + len(chosen) * 2 * P
         for index, row in enumerate(chosen):
             answer[at : at + len(row)] = row
-            struct.pack_into("Pi", answer, P + index * 2 * P, ctypes.addressof(answer) + at, len(row))
+            struct.pack_into("Pi", answer, P + index * 2 * P, start + at, len(row))
             at += len(row)
         return 0
 
@@ -68,14 +69,14 @@ def test_failure_and_nonsense():
     assert sort_addresses(3, addresses, lambda fileno, given, answer: -1) == []
 
     def strange(fileno, given, answer) -> int:
-        struct.pack_into("<i", answer, 0, 1)  # a null pointer behind it
+        struct.pack_into("<i", memoryview(answer), 0, 1)  # a null pointer behind it
         return 0
 
     assert sort_addresses(3, addresses, strange) == []
 
     def foreign(fileno, given, answer) -> int:
         scripted(lambda rows: [0])(fileno, given, answer)
-        answer[P + 2 * P + 8] = 0xFF  # an address nobody asked about
+        memoryview(answer).cast("B")[P + 2 * P + 8] = 0xFF  # an address nobody asked about
         return 0
 
     assert sort_addresses(3, addresses, foreign) == []

@@ -279,3 +279,15 @@ def test_waiting_out_a_shortage_needs_no_descriptor() -> None:
         for name in ("socket", "socketpair", "selector"):
             world.fail(name, errno.EMFILE)
         listener.accept(timeout=10)[0].close()
+
+
+def test_thousands_of_sockets_close_and_one_failure_stops_none() -> None:
+    """As many as the addresses of an interface may be: more than Python's stack has frames."""
+    hosts = [f"127.0.{number // 250}.{number % 250 + 1}" for number in range(1500)]
+    with World(linux(fd_limit=2000)) as world:
+        listener = dualstack.open_listener(hosts, 80)
+        victim = listener.sockets[700]
+        close, victim.close = victim.close, lambda: (close(), 1 / 0)  # type: ignore[method-assign]
+        with pytest.raises(ZeroDivisionError):
+            listener.close()
+        assert world.open_things() == []

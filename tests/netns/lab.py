@@ -215,7 +215,9 @@ def server() -> None:
 def accept_all(sock: socket.socket) -> None:
     while True:
         connection, _ = sock.accept()
-        connection.recv(1)  # until the client has closed: it pays for TIME_WAIT
+        if connection.recv(4096):  # nothing until the client has closed: it pays for TIME_WAIT
+            here = connection.getsockname()[0].encode()  # an HTTP client: tell it the address it reached
+            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(here) + here)
         connection.close()
 
 
@@ -304,6 +306,73 @@ def client_trio(name: str, timeout: float) -> str:
     return trio.run(main)
 
 
+def client_requests(name: str, timeout: float) -> str:
+    import requests
+
+    return requests.get(f"http://{name}:{PORT}/", timeout=timeout).text
+
+
+def client_dualstack_requests(name: str, timeout: float) -> str:
+    from dualstack.shim.requests import session
+
+    with session(connecting={"history": None}) as made:
+        return str(made.get(f"http://{name}:{PORT}/", timeout=timeout).text)
+
+
+def client_httpx(name: str, timeout: float) -> str:
+    import httpx
+
+    return httpx.get(f"http://{name}:{PORT}/", timeout=timeout).text
+
+
+def client_dualstack_httpx(name: str, timeout: float) -> str:
+    import httpx
+
+    from dualstack.shim.httpx import DualStackTransport
+
+    with httpx.Client(transport=DualStackTransport(connecting={"history": None})) as client:
+        return client.get(f"http://{name}:{PORT}/", timeout=timeout).text
+
+
+def client_dualstack_httpx_trio(name: str, timeout: float) -> str:
+    import httpx
+    import trio
+
+    from dualstack.shim.httpx import AsyncDualStackTransport
+
+    async def main() -> str:
+        async with httpx.AsyncClient(transport=AsyncDualStackTransport(connecting={"history": None})) as client:
+            return (await client.get(f"http://{name}:{PORT}/", timeout=timeout)).text
+
+    return trio.run(main)
+
+
+def _aiohttp(name: str, timeout: float, connector: Callable[[], object]) -> str:
+    import aiohttp
+
+    async def main() -> str:
+        limit = aiohttp.ClientTimeout(sock_connect=timeout)
+        async with (
+            aiohttp.ClientSession(connector=connector(), timeout=limit) as session,
+            session.get(f"http://{name}:{PORT}/") as response,
+        ):
+            return await response.text()
+
+    return asyncio.run(main())
+
+
+def client_aiohttp(name: str, timeout: float) -> str:
+    import aiohttp
+
+    return _aiohttp(name, timeout, aiohttp.TCPConnector)
+
+
+def client_dualstack_aiohttp(name: str, timeout: float) -> str:
+    from dualstack.shim.aiohttp import DualStackConnector
+
+    return _aiohttp(name, timeout, lambda: DualStackConnector(connecting={"history": None}))
+
+
 CLIENTS: dict[str, Client] = {
     "dualstack": client_dualstack,
     "dualstack-asyncio": client_dualstack_asyncio,
@@ -313,6 +382,13 @@ CLIENTS: dict[str, Client] = {
     "aiohappyeyeballs": client_aiohappyeyeballs,
     "anyio": client_anyio,
     "trio": client_trio,
+    "requests": client_requests,
+    "dualstack-requests": client_dualstack_requests,
+    "httpx": client_httpx,
+    "dualstack-httpx": client_dualstack_httpx,
+    "dualstack-httpx-trio": client_dualstack_httpx_trio,
+    "aiohttp": client_aiohttp,
+    "dualstack-aiohttp": client_dualstack_aiohttp,
 }
 
 

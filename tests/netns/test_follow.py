@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,18 +10,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-
-def cannot() -> str:
-    """Why namespaces cannot be made here; empty if they can."""
-    if not sys.platform.startswith("linux"):
-        return "network namespaces exist on Linux only"
-    if not shutil.which("unshare") or not shutil.which("ip"):
-        return "needs unshare and ip; .ci/run installs them"
-    tried = subprocess.run(["unshare", "-n", "true"], capture_output=True, text=True, check=False)
-    return "needs root; the tox environment netns runs as root" if tried.returncode else ""
-
-
-pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(cannot()), reason=cannot() or "can")]
 
 PRELUDE = """
 import gc, os, socket, subprocess, threading, time, warnings

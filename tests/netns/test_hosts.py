@@ -6,7 +6,6 @@ The namespace belongs to one process and goes with it, so nothing is left to rem
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,19 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PYTHON = [sys.executable, "-W", "error", "-m", "dualstack"]
 UP = "ip link set lo up"
 SYSCTL = "/proc/sys/net/ipv6"
-
-
-def cannot() -> str:
-    """Why namespaces cannot be made here; empty if they can."""
-    if not sys.platform.startswith("linux"):
-        return "network namespaces exist on Linux only"
-    if not shutil.which("unshare") or not shutil.which("ip"):
-        return "needs unshare and ip; .ci/run installs them"
-    tried = subprocess.run(["unshare", "-n", "true"], capture_output=True, text=True, check=False)
-    return "needs root; the tox environment netns runs as root" if tried.returncode else ""
-
-
-pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(cannot()), reason=cannot() or "can")]
 
 
 def inside(setup: str, *arguments: str) -> tuple[int, dict[str, Any]]:

@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,22 +19,8 @@ from dualstack.testing import Host, World, linux
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-os.environ["PATH"] += os.pathsep + os.pathsep.join(("/usr/sbin", "/sbin"))
 UP = "ip link set lo up"
 IPV6 = "/proc/sys/net/ipv6"
-
-
-def cannot() -> str:
-    """Why namespaces cannot be made here; empty if they can."""
-    if not sys.platform.startswith("linux"):
-        return "network namespaces exist on Linux only"
-    if not shutil.which("unshare") or not shutil.which("ip"):
-        return "needs unshare and ip; .ci/run installs them"
-    tried = subprocess.run(["unshare", "-n", "true"], capture_output=True, text=True, check=False)
-    return "needs root; the tox environment netns runs as root" if tried.returncode else ""
-
-
-pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(cannot()), reason=cannot() or "can")]
 
 
 def inside(setup: str, *command: str, timeout: float = 60) -> str:

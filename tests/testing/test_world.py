@@ -23,15 +23,6 @@ STREAM = socket.SOCK_STREAM
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
 
-def listener(world: World, family: int, host: str, port: int = 0, v6only: int | None = None) -> socket.socket:
-    sock = world.socket(family, STREAM)
-    if v6only is not None:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6only)
-    sock.bind((host, port))
-    sock.listen()
-    return sock
-
-
 def test_every_door_is_replaced() -> None:
     """A door the fake forgot would lead to the real world."""
     public = [name for name in vars(doors.Doors) if not name.startswith("_")]
@@ -75,7 +66,9 @@ def test_ledger_reports(leave: Callable[[World], object], report: str) -> None:
 
 def test_ledger_reports_an_accepted_connection_and_not_its_client() -> None:
     with pytest.raises(Leak) as caught, World() as world:
-        server = listener(world, V4, "127.0.0.1", 80)
+        server = world.socket(V4, STREAM)
+        server.bind(("127.0.0.1", 80))
+        server.listen()
         world.client("127.0.0.1", 80)
         server.accept()
         server.close()

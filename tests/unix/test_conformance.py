@@ -102,11 +102,11 @@ def test_nobody_there_and_nobody_listening(verbs, run, path, stale):
     os.unlink(path)
 
 
-def test_a_full_queue_is_waited_for(verbs, run, path):
-    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+def test_a_full_queue_is_waited_for(verbs, run, path, fill):
+    with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(0)
-        first.connect(path)
+        fill(listener)
         started = threading.Event()
 
         def make_room():

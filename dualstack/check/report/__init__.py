@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from typing import TextIO, cast
 
@@ -17,6 +18,7 @@ _MODULES = {"text": "text", "flake8": "lines", "json": "jsonlines", "sarif": "sa
 FORMATS = tuple(_MODULES)
 
 
-def writer(name: str) -> Writer:
-    """The function that writes this format; only its module is loaded."""
-    return cast(Writer, import_module(f".{_MODULES[name]}", __name__).write)
+def writer(name: str, tool: str = "dualstack check") -> Writer:
+    """The function that writes this format; only its module is loaded. *tool* is the name that SARIF has for us."""
+    write = import_module(f".{_MODULES[name]}", __name__).write
+    return cast(Writer, partial(write, tool=tool) if name == "sarif" else write)

@@ -17,7 +17,9 @@ __all__ = ("write",)
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def write(findings: Sequence[Finding], line_of: Callable[[Finding], str], out: TextIO) -> None:
+def write(
+    findings: Sequence[Finding], line_of: Callable[[Finding], str], out: TextIO, tool: str = "dualstack check"
+) -> None:
     used = sorted({finding.code for finding in findings if finding.code in RULES})
     index = {code: number for number, code in enumerate(used)}
     results = [_result(finding, line_of(finding), index) for finding in findings if finding.code != NOT_CHECKED]
@@ -34,7 +36,7 @@ def write(findings: Sequence[Finding], line_of: Callable[[Finding], str], out: T
     run: dict[str, Any] = {
         "tool": {
             "driver": {
-                "name": "dualstack check",
+                "name": tool,  # code scanning keeps the results of each tool apart
                 "rules": [_rule(RULES[code]) for code in used],
                 "notifications": [{"id": NOT_CHECKED, "shortDescription": {"text": "file not checked"}}],
             }

@@ -15,8 +15,6 @@ import pytest
 
 import dualstack
 
-pytestmark = pytest.mark.netns
-
 ROOT = Path(__file__).parents[3]
 PORT = 5302
 ADDRESSES = ("10.1.0.1", "10.1.0.2", "10.2.0.2", "10.7.0.1", "fd01::2", "fd02::1", "fd07::1")

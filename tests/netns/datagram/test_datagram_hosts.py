@@ -12,8 +12,6 @@ import pytest
 
 import dualstack
 
-pytestmark = pytest.mark.netns
-
 
 def ask(sock, host):
     """Whether a client at *host* gets its answer from it."""

@@ -10,8 +10,6 @@ import pytest
 
 import dualstack
 
-pytestmark = pytest.mark.netns
-
 PORT = 5301
 GROUPS = {"ipv4": "239.1.2.3", "ipv6": "ff02::1:2:3"}
 UNICAST = {"ipv4": {"a0": "10.1.0.1", "b0": "10.2.0.1"}, "ipv6": {"a0": "fd01::1", "b0": "fd02::1"}}

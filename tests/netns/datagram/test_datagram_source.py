@@ -10,8 +10,6 @@ import pytest
 
 import dualstack
 
-pytestmark = pytest.mark.netns
-
 PORT = 5300
 V4 = ("10.1.0.1", "10.1.0.2", "10.2.0.1", "10.2.0.2", "10.9.0.1", "10.9.0.2", "10.7.0.1")
 V6 = ("fd01::1", "fd01::2", "fd02::1", "fd02::2", "fd09::1", "fd09::2", "fd07::1")
