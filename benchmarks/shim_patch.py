@@ -26,7 +26,7 @@ SIDES = ("patched", "unpatched")
 
 
 def listening() -> socket.socket:
-    sock = socket.socket()
+    sock = socket.socket()  # dualstack: v4-only because such programs are what the patch is for
     sock.bind(("", 0))
     sock.listen(1024)
     return sock

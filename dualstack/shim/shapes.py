@@ -198,6 +198,7 @@ def _is_six(fileno: Any) -> bool:
 def _family(spell: Spell) -> Any:
     original = spell.original.fget
 
+    @wraps(original)
     def family(self: Any) -> Any:
         return socket.AF_INET if id(self) in _marked else original(self)
 

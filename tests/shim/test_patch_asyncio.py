@@ -315,9 +315,7 @@ def test_a_proactor_gets_the_true_family() -> None:
 @pytest.mark.parametrize("host", ["::", "0.0.0.0", None])
 def test_a_loop_of_its_own_is_left_alone(patched, host: str | None) -> None:
     """uvloop listens in C and does not pass by us: it serves what it serves without the patch."""
-    uvloop = pytest.importorskip(
-        "uvloop", reason="the tox environments of Linux and macOS have it, as far as it exists"
-    )
+    uvloop = pytest.importorskip("uvloop", reason="needs uvloop; Linux and macOS have it in tox")
 
     async def main() -> tuple[list[int], bytes]:
         server = await asyncio.get_running_loop().create_server(Greeting, host, 0)
