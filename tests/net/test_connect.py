@@ -382,9 +382,18 @@ def test_local_that_is_no_address(world, local, cls):
     assert world.open_things() == []
 
 
+@pytest.mark.parametrize("local", ["%eth0", "eth0", "eth0:5000"])
+def test_local_interface(world, local):
+    script(world, {FOUR: GOOD})
+    with connect(FOUR, 443, local=local) as sock:
+        assert sock.getsockname()[0] == "192.0.2.100"
+        assert local != "eth0:5000" or sock.getsockname()[1] == 5000
+
+
 def test_local_interface_picks_the_right_address():
     """On the real host: the loopback interface has an address of each family."""
-    with socket.create_server(("127.0.0.1", 0)) as server, connect(*server.getsockname(), local="%lo") as sock:
+    local = "%lo"
+    with socket.create_server(("127.0.0.1", 0)) as server, connect(*server.getsockname(), local=local) as sock:
         assert sock.getsockname()[0] == "127.0.0.1"
 
 
