@@ -33,6 +33,7 @@ hostname wine
 # Fixed names, whatever this machine is called. Windows answers localhost with both addresses.
 printf '127.0.0.1 localhost\n::1 localhost\n2001:db8::7 wine\n' >"$root/etc/hosts"
 : >"$root/etc/resolv.conf"
+printf 'domain 53/tcp\ndomain 53/udp\nhttp 80/tcp\nhttps 443/tcp\n' >"$root/etc/services"
 
 export WINEARCH=win64 WINEDEBUG="${WINEDEBUG--all}" WINEPREFIX="$work/prefix" WINEDLLOVERRIDES="mscoree,mshtml="
 unset DISPLAY WAYLAND_DISPLAY XDG_RUNTIME_DIR

@@ -44,8 +44,12 @@ MUTANTS = (
         "-policy.precedence(packed),\n        scope,\n    )",
         "-policy.precedence(packed),\n        0,\n    )",
     ),
-    ("rule 9 ignored", "ranked += _by_prefix(groups[key])", "ranked += [endpoint for _, endpoint in groups[key]]"),
-    ("rule 9 turned", "key=lambda item: -item[0]))", "key=lambda item: item[0]))"),
+    (
+        "rule 9 ignored",
+        "if len(group) == 1 else _by_prefix(group)",
+        "if len(group) == 1 else [one[0] for one in group]",
+    ),
+    ("rule 9 turned", "key=lambda index: -matching[index]))", "key=lambda index: matching[index]))"),
     (
         "rule 9 in IPv4 too",
         (
@@ -55,7 +59,7 @@ MUTANTS = (
         "if source is None or len(source) != len(packed):\n        return 0\n    shift = 0 if len(packed) == 4 else 64",
     ),
     ("rule 9 over the whole address", "_SUBNET_BITS = 64", "_SUBNET_BITS = 128"),
-    ("other families first", "key, matching = (2, 0,", "key, matching = (-1, 0,"),
+    ("other families first", "key = (2, 0,", "key = (-1, 0,"),
     ("keys unsorted", "for key in sorted(groups):", "for key in groups:"),
     (
         "interleave not at all",
@@ -70,11 +74,11 @@ MUTANTS = (
     ("the last family leads again", "queues[last_family] = queues.pop(last_family)", "pass"),
     (
         "leads only when it is better",
-        "return _key(best.packed, source, policy) <= _key",
-        "return _key(best.packed, source, policy) < _key",
+        "return policy.key(best.packed, source) <= policy.key",
+        "return policy.key(best.packed, source) < policy.key",
     ),
-    ("leads always", "return _key(best.packed, source, policy) <= _key(rival, rival_source, policy)", "return True"),
-    ("leads never", "return _key(best.packed, source, policy) <= _key(rival, rival_source, policy)", "return False"),
+    ("leads always", "return policy.key(best.packed, source) <= policy.key(rival, rival_source)", "return True"),
+    ("leads never", "return policy.key(best.packed, source) <= policy.key(rival, rival_source)", "return False"),
     ("unique loses the order", "return list(dict.fromkeys(endpoints))", "return sorted(set(endpoints))"),
     ("gai.conf comments are read", 'words = line.partition("#")[0].split()', "words = line.split()"),
     ("gai.conf prefixes too long", "if 0 <= length <= bits:", "if 0 <= length:"),

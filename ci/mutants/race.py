@@ -175,5 +175,14 @@ MUTANTS = (
         "if False:\n            return None",
     ),
     ("wakeup of an empty queue", "self._next_begin() if self._queue else _NEVER", "self._next_begin()"),
+    ("alone for ever", "return None if until == _NEVER else until", "return None"),
+    ("alone past the deadline", "until = _NEVER if deadline is None else deadline", "until = _NEVER"),
+    (
+        "the last is alone for the delay only",
+        "if waiting and attempt_delay is not None:",
+        "if attempt_delay is not None:",
+    ),
+    ("alone past the delay", "until = min(until, started + attempt_delay)", "pass"),
+    ("alone for a whole timeout", "until = share_end(started, deadline, waiting)", "pass"),
     ("infinite wakeup", "return None if wakeup == _NEVER else wakeup", "return wakeup"),
 )

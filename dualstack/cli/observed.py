@@ -22,6 +22,7 @@ from functools import wraps
 
 from ..shim import points
 from ..shim.patch_asyncio import ASYNCIO_CONNECT
+from ..shim.patch_listen import asked
 from ..shim.points import Feature
 from ..shim.shapes import ByIdentity, family_of
 
@@ -92,7 +93,12 @@ class Observer:
     def start(cls) -> Observer:
         """Begin to look, for good."""
         observer = cls()
-        Feature((("socket", "", "getaddrinfo", observer._remembering),)).acquire()
+        Feature(
+            (
+                ("socket", "", "getaddrinfo", observer._remembering),
+                ("asyncio.base_events", "BaseEventLoop", "getaddrinfo", observer._in_a_loop),
+            )
+        ).acquire()
         points.notices.append(observer._asked)
         sys.addaudithook(observer._hook)
         return observer
@@ -125,7 +131,7 @@ class Observer:
         wildcard = {"": "DST605", "0.0.0.0": "DST601"}.get(host)
         rule = _rule_of_bind(place, wildcard is not None) or wildcard or _rule_of_literal(host)
         if rule is not None:
-            self._put(rule, f"bind({address!r})", place)
+            self._put(rule, f"bind({asked.get() or address!r})", place)
             self._put_birth(sock)
 
     def _connect(self, sock: Any, address: Any) -> None:
@@ -174,17 +180,12 @@ class Observer:
             if place is not None:
                 self._put("DST104", f"getaddrinfo({host!r}, {port!r}, AF_INET)", place)
 
-    def _asked(self, call: str, host: Any, port: Any, family: int) -> None:
+    def _asked(self, call: str, host: Any, port: Any) -> None:
         """What the program asked a function for that dualstack has taken over."""
         place = _place()
-        if place is None:
-            return
         rule = _rule_of_literal(_text(host)) if isinstance(host, (str, bytes)) else None
-        if family == _AF_INET:
-            rule = "DST104"
-        if rule is not None:
+        if place is not None and rule is not None:
             shown = f"({host!r}, {port!r})" if call == "socket.create_connection" else f"{host!r}, {port!r}"
-            shown += ", family=AF_INET" if family else ""
             self._put(rule, f"{call.removeprefix('socket.')}({shown})", place)
 
     # ------------------------------------------------------------------ putting it down
@@ -193,7 +194,8 @@ class Observer:
         """Whether this is an IPv4 socket with an address that did not come from an open look-up."""
         if family_of(sock) != _AF_INET or not isinstance(address, tuple) or len(address) < 2:
             return False
-        return (_text(address[0]), address[1]) not in self._resolved
+        host, port = _text(address[0]), address[1]
+        return (host, port) not in self._resolved and not (asked.get() and (host, 0) in self._resolved)
 
     def _put(self, rule: str, call: str, place: _Place) -> None:
         through = place.through[-1] if place.through else ""
@@ -230,6 +232,17 @@ class Observer:
 
         return getaddrinfo
 
+    def _in_a_loop(self, spell: Spell) -> Any:
+        """asyncio resolves in a thread, where the program is not on the stack; here it is."""
+        original = spell.original
+
+        @wraps(original)
+        async def getaddrinfo(loop: Any, host: Any, port: Any, *args: Any, **keywords: Any) -> Any:
+            self._getaddrinfo(host, port, keywords.get("family", 0), 0, 0)
+            return await original(loop, host, port, *args, **keywords)
+
+        return getaddrinfo
+
 
 # ---------------------------------------------------------------------- reading the stack
 
@@ -247,7 +260,7 @@ def _place() -> _Place | None:
         if module.startswith("dualstack."):
             if not module.startswith(_TRANSPARENT):
                 break
-        elif module == "__main__" or not _is_library(frame.f_code.co_filename):
+        elif module == "__main__" or not _is_library(frame):
             return _Place(frame, through, names)
         else:
             through.append(module)
@@ -259,9 +272,12 @@ def _place() -> _Place | None:
     return None
 
 
-def _is_library(filename: str) -> bool:
-    if filename.startswith("<frozen "):
+def _is_library(frame: FrameType) -> bool:
+    if frame.f_code.co_filename.startswith("<frozen "):
         return True
+    filename = frame.f_globals.get("__file__")  # code in a zip file (embedded Pythons) has the bare name alone
+    if not isinstance(filename, str):
+        filename = frame.f_code.co_filename
     return filename.startswith(_LIBRARY) and not any(part in filename for part in _PACKAGES)
 
 

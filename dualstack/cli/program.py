@@ -35,7 +35,8 @@ class CannotRun(Exception):
 def run_script(path: str, arguments: Sequence[str]) -> None:
     """Run a source file, a compiled file, or a directory or zip file with a ``__main__.py``."""
     sys.argv = [path, *arguments]
-    full = os.path.abspath(path)
+    # Python tidies the path up where the system does so by itself, which is Windows, whose paths have two separators.
+    full = os.path.abspath(path) if os.altsep else os.path.join(os.getcwd(), path)
     if _holds_modules(full):
         if _has_first_entry():
             sys.path[0] = full
@@ -71,7 +72,7 @@ def run_module(name: str, arguments: Sequence[str]) -> None:
 def run_stdin(arguments: Sequence[str]) -> None:
     """Run what standard input holds."""
     sys.argv = ["-", *arguments]
-    _set_first_entry("")
+    _set_first_entry(os.getcwd() if os.altsep else "")  # Windows spells it out
     data = sys.stdin.buffer.read()
     _execute(lambda: compile(data, "<stdin>", "exec", dont_inherit=True), _namespace(BuiltinImporter, "<stdin>"))
 
@@ -104,11 +105,18 @@ def _execute(code: Any, namespace: dict[str, Any]) -> None:
         program: CodeType = code()
         exec(program, namespace)
     except BaseException as error:
-        _leave(error)
+        _leave(error, namespace)
         raise
+    _forget_file(namespace)
 
 
-def _leave(error: BaseException) -> None:
+def _forget_file(namespace: dict[str, Any]) -> None:
+    """As Python does at the end of a script, before the exit handlers; for SystemExit it never gets there."""
+    for name in ("__file__", "__cached__"):
+        namespace.pop(name, None)
+
+
+def _leave(error: BaseException, namespace: dict[str, Any] | None = None) -> None:
     """Let the uncaught *error* be shown without the frames of this command, by whatever hook the program has set."""
     if isinstance(error, SystemExit):
         return
@@ -119,7 +127,10 @@ def _leave(error: BaseException) -> None:
         sys.excepthook = theirs
         if value is error:
             value.__traceback__ = sys.last_traceback = shown = traceback
-        theirs(kind, value, shown)
+        try:
+            theirs(kind, value, shown)
+        finally:
+            _forget_file(namespace or {})
 
     sys.excepthook = hook
 

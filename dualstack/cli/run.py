@@ -92,6 +92,12 @@ def run(args: argparse.Namespace) -> int:
     if args.output and not args.report:
         print("dualstack run: --output is for --report", file=sys.stderr)
         return 2
+    if args.output:
+        try:
+            open(args.output, "w").close()
+        except OSError as error:
+            print(f"dualstack run: cannot write the report to {args.output}: {error.strerror}", file=sys.stderr)
+            return 1
     if args.report:
         from .observed import Observer
         from .observed_report import write_at_exit

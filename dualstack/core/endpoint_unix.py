@@ -87,6 +87,11 @@ class UnixEndpoint(Endpoint):
     def read(cls, text: str) -> UnixEndpoint:
         """Read the ``unix:`` text form; AddressError points into *text*."""
         rest = text[5:]
+        if rest.isascii() and "\0" not in rest and rest[:1] == "/" != rest[1:2]:
+            plain: UnixEndpoint = object.__new__(cls)  # nothing of what __init__ looks at can be there
+            _set_path(plain, rest)
+            _set_abstract(plain, None)
+            return plain
         at = rest.find("\0")
         if at >= 0:
             raise AddressError(text, 5 + at, "NUL in a socket path")

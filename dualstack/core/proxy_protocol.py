@@ -112,13 +112,10 @@ def decode(data: bytes | bytearray) -> ProxyHeader | None:
             return read(data)
         if start.startswith(head):
             return None
-    same = [_common(head, start) for start in (_LINE, _SIGNATURE)]
-    raise ProxyProtocolError(max(same), "neither 'PROXY ' nor the signature of version 2")
-
-
-def _common(head: bytes, start: bytes) -> int:
-    """How many bytes of *head* are those of *start*."""
-    return next((at for at, (one, other) in enumerate(zip(head, start)) if one != other), min(len(head), len(start)))  # noqa: B905 - the lengths differ
+    at = 0
+    while head[: at + 1] in (_LINE[: at + 1], _SIGNATURE[: at + 1]):
+        at += 1
+    raise ProxyProtocolError(at, "neither 'PROXY ' nor the signature of version 2")
 
 
 # ---------------------------------------------------------------------- version 1
@@ -185,8 +182,8 @@ def _ip(packed: bytes, port: int) -> Endpoint:
 def encode_v1(source: Endpoint | None = None, destination: Endpoint | None = None) -> bytes:
     """The line for a TCP connection from *source* to *destination*; ``UNKNOWN`` where it cannot say (Unix, None).
 
-    IPv4-mapped addresses are written as IPv4, zones are left out: they mean nothing on another host. Raises ValueError
-    when the two are of different families.
+    IPv4-mapped addresses are written as IPv4 unless the other one is IPv6; zones are left out, as they mean nothing on
+    another host. Raises ValueError for an IP address and a Unix one.
     """
     pair = _pair(source, destination)
     if pair is None:
@@ -199,10 +196,12 @@ def encode_v1(source: Endpoint | None = None, destination: Endpoint | None = Non
 
 
 def _pair(source: Endpoint | None, destination: Endpoint | None) -> tuple[Endpoint, Endpoint] | None:
-    """Both ends in one family, unmapped; None when they are not known."""
+    """Both ends in one family, as IPv4 where both are; None when they are not known."""
     if source is None or destination is None:
         return None
     one, other = source.unmapped(), destination.unmapped()
+    if one.family != other.family:
+        one, other = one.mapped(), other.mapped()
     if one.family != other.family:
         raise ValueError(f"{source} and {destination} are of different families, which no PROXY header can say")
     return one, other
@@ -250,6 +249,7 @@ def _decode_block(data: bytes | bytearray) -> ProxyHeader | None:
 def _read_tlvs(block: bytes, at: int) -> tuple[tuple[int, bytes], ...]:
     """The vectors from *at* to the end of the header, checked; without padding and checksum."""
     found = []
+    checked = False
     while at < len(block):
         value = at + 3
         end = value + int.from_bytes(block[at + 1 : value], "big")
@@ -259,6 +259,9 @@ def _read_tlvs(block: bytes, at: int) -> tuple[tuple[int, bytes], ...]:
         if kind == _CRC32C:
             if end - value != 4:
                 raise ProxyProtocolError(value, f"a CRC32c has 4 bytes, this {end - value}")
+            if checked:  # each costs a walk over the whole header, which has room for thousands
+                raise ProxyProtocolError(at, "a second CRC32c")
+            checked = True
             if crc32c(block[:value] + bytes(4) + block[end:]) != int.from_bytes(block[value:end], "big"):
                 raise ProxyProtocolError(value, "the CRC32c does not fit the header")
         elif kind != _NOOP:
@@ -289,7 +292,7 @@ def encode_v2(
 
     Without them it says LOCAL: the connection is the sender's own. Addresses that do not fit (a Unix path over 108
     bytes, another family) become an unspecified family. Mapped addresses and zones as in ``encode_v1``. *crc* adds a
-    CRC32c. Raises ValueError for two families, and for vectors that are longer than a header.
+    CRC32c. Raises ValueError for an IP address and a Unix one, and for vectors that are longer than a header.
     """
     pair = _pair(source, destination)
     family, addresses = (0, b"") if pair is None else _packed(*pair)
@@ -333,14 +336,14 @@ def _crc_table() -> tuple[int, ...]:
     return tuple(table)
 
 
-_table: list[int] = []
+_table: tuple[int, ...] = ()
 
 
 def crc32c(data: bytes) -> int:
     """The CRC32c of *data* (RFC 9260 appendix A)."""
-    if not _table:
-        _table.extend(_crc_table())
+    global _table  # noqa: PLW0603  # a constant that is built late to keep imports cheap; any thread may build it
+    table = _table = _table or _crc_table()
     crc = 0xFFFFFFFF
     for byte in data:
-        crc = crc >> 8 ^ _table[(crc ^ byte) & 0xFF]
+        crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
     return crc ^ 0xFFFFFFFF

@@ -90,7 +90,7 @@ class Relay:
         if other == ENDED:
             return CLOSE
         if other == BROKEN:
-            return CLOSE if broken else LINGER
+            return LINGER
         return NOTHING if broken else SHUT
 
     def broken(self, source: int, *, reset: bool) -> str:

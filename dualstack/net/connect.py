@@ -46,7 +46,9 @@ __all__ = ("connect", "history")
 history: History = History()
 
 _UNSPECIFIED = {b"\0\0\0\0": ("127.0.0.1",), bytes(16): ("::1", "127.0.0.1")}
-_connect_unix: list[Callable[[Doors, Socket, Endpoint, float | None], None]] = []  # imported once, when first needed
+# Imported once, when first needed.
+_connect_unix: list[Callable[[Doors, Socket, Endpoint, float | None], None]] = []
+_read_unix: list[Callable[[str], Endpoint]] = []
 
 
 def connect(
@@ -74,7 +76,8 @@ def connect(
     * *host* may carry its port (``"[::1]:80"``), be ``"unix:/path"``, an Address or an Endpoint. ``"::"``,
       ``"0.0.0.0"`` and ``"*"`` mean loopback on every system.
     * *local*: where to connect from: a port, an address (``"192.0.2.1"``, ``"[::]:5000"``), an interface
-      (``"%eth0"``), or a list with one address per family. Candidates of a family without one are not tried.
+      (``"%eth0"``, or ``"eth0"``, as names are not resolved here), or a list with one address per family. Candidates
+      of a family without one are not tried.
     * *attempt_delay*: 0.01 to 2 seconds between attempts; None tries one address at a time.
     * *allow*: a function of each Endpoint, or networks; asked right before the socket is made, so that there is no
       second look-up to fool. ``dualstack.public_only`` keeps a server from reaching into its own network.
@@ -90,15 +93,23 @@ def connect(
     """
     door = doors.current
     started = door.monotonic()
-    if type(host) is str and type(port) is int and family is None and trace is None and tls is None:
-        name, endpoints = plain(door, host, port)
-        if endpoints and (timeout is None or timeout >= 0):
-            check_delays(attempt_delay, resolution_delay)
-            ways = ways_of(door, allow, local, options)
-            if len(endpoints) == 1:
-                return alone(ways, endpoints[0], started, timeout)
-            question = Question(host, port, endpoints, name)
-            return reach(ways, question, started, timeout, attempt_delay, resolution_delay, history)
+    if family is None and trace is None and tls is None and (timeout is None or timeout >= 0):
+        if type(host) is str and type(port) is int:
+            name, endpoints = plain(door, host, port)
+            if endpoints:
+                check_delays(attempt_delay, resolution_delay)
+                ways = ways_of(door, allow, local, options)
+                if len(endpoints) == 1:
+                    return alone(ways, endpoints[0], started, timeout)
+                question = Question(host, port, endpoints, name)
+                return reach(ways, question, started, timeout, attempt_delay, resolution_delay, history)
+        elif port is None:
+            path = plain_unix(host)
+            if path is not None:
+                check_delays(attempt_delay, resolution_delay)
+                if allow is None and local is None and options is None:
+                    return _to_path(door, path, started, timeout)
+                return alone(ways_of(door, allow, local, options), path, started, timeout)
     question = read(door, host, port, family)
     check_delays(attempt_delay, resolution_delay)
     if timeout is not None and not timeout >= 0:
@@ -132,6 +143,16 @@ def reach(
     known = question.endpoints
     if known is not None and len(known) == 1 and trace is None:
         return alone(ways, known[0], started, timeout)
+    if known is not None and len(known) == 1 and trace is not None and known[0].family == AF_UNIX:
+        # Not a race: that would take a full queue for an end, and nothing may depend on who listens in.
+        telling = Telling(trace, ways.door, known[0])
+        try:
+            sock = alone(ways, known[0], started, timeout)
+        except OSError as error:
+            telling.failed(error)
+            raise
+        telling.won(sock)
+        return sock
     from .conductor import Settings
 
     settings = Settings(target_of(question), started, timeout, attempt_delay, resolution_delay, history, trace)
@@ -150,13 +171,9 @@ def reach(
 def read(door: Doors, host: Host, port: int | str | None, family: int | None) -> Question:
     """``prepare`` for connecting: an unspecified address means loopback."""
     if port is None and family is None:  # the way of a Unix path over Address costs a quarter of its connection
-        if isinstance(host, Endpoint):
-            if host.family == AF_UNIX:
-                return Question(None, 0, [host])
-        elif isinstance(host, str) and host.startswith("unix:/"):
-            from ..core.endpoint_unix import UnixEndpoint
-
-            return Question(None, 0, [UnixEndpoint.read(host)])
+        path = plain_unix(host)
+        if path is not None:
+            return Question(None, 0, [path])
     question = prepare(door, host, port, family, SOCK_STREAM, False)
     known = question.endpoints
     if known is not None and len(known) == 1:
@@ -235,6 +252,42 @@ def _is_plain(packed: bytes) -> bool:
     return packed[0] != 0xFE and packed != bytes(16)
 
 
+def plain_unix(host: Host) -> Endpoint | None:
+    """The Unix endpoint that *host* is or, as ``unix:/path``, spells; None for all else. Raises AddressError."""
+    if not isinstance(host, str):
+        return host if isinstance(host, Endpoint) and host.family == AF_UNIX else None
+    if not host.startswith("unix:/"):
+        return None
+    if not _read_unix:
+        from ..core.endpoint_unix import UnixEndpoint
+
+        _read_unix.append(UnixEndpoint.read)
+    return _read_unix[0](host)
+
+
+def _to_path(door: Doors, endpoint: Endpoint, started: float, timeout: float | None) -> Socket:
+    """``alone`` for a Unix stream with nothing to ask and nothing to set, at half its cost."""
+    if not _connect_unix:
+        from .sunpath import connect as connect_unix
+
+        _connect_unix.append(connect_unix)
+    try:
+        sock = door.unix_socket(SOCK_STREAM)
+        try:
+            _connect_unix[0](door, sock, endpoint, None if timeout is None else started + timeout)
+            sock.setblocking(True)
+            return sock
+        except BaseException:
+            sock.close()
+            raise
+    except OSError as error:
+        failure = error
+    try:
+        raise lone_failure(endpoint, failure, started, door.monotonic(), timeout)
+    finally:
+        del failure
+
+
 def alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None, keep_timeout: bool = False) -> Socket:
     """Connect to the one address there is; the same errors as a race of one.
 
@@ -282,6 +335,37 @@ def alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None,
         raise lone_failure(endpoint, failure, started, door.monotonic(), timeout)
     finally:
         del failure  # the exception's frame is this one: a cycle otherwise
+
+
+class Telling:
+    """Tells a trace about the one attempt there is, in the words of a race."""
+
+    __slots__ = ("_door", "_endpoint", "_trace")
+
+    def __init__(self, trace: Trace, door: Doors, endpoint: Endpoint) -> None:
+        self._trace = trace
+        self._door = door
+        self._endpoint = endpoint
+        self._tell("attempt-started")
+
+    def _tell(self, kind: str, error: BaseException | None = None) -> None:
+        from ..core.trace import TraceEvent
+
+        self._trace(TraceEvent(kind, self._door.monotonic(), self._endpoint, error))
+
+    def failed(self, error: OSError) -> None:
+        """It ended, or its time was up."""
+        attempts = getattr(error, "attempts", None)
+        cause = attempts[-1].error if attempts else error
+        self._tell("attempt-dropped" if cause is None else "attempt-failed", cause)
+
+    def won(self, sock: Socket) -> None:
+        """It is connected; closed if the trace raises."""
+        try:
+            self._tell("attempt-won")
+        except BaseException:
+            sock.close()
+            raise
 
 
 def lone_failure(

@@ -11,12 +11,15 @@ memberships out of this.
 from __future__ import annotations
 
 import socket
+from functools import lru_cache
 
 from .. import doors, platforms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socket import socket as Socket
+
+    from ..platforms import Platform
 
     #: Level, option, value.
     Setting = tuple[int, int, int | bytes]
@@ -31,18 +34,18 @@ class Uncarried(Exception):
 _WORDS = {
     "SOL_SOCKET": (
         "SO_REUSEADDR SO_REUSEPORT SO_REUSEPORT_LB SO_EXCLUSIVEADDRUSE SO_KEEPALIVE SO_OOBINLINE SO_DONTROUTE "
-        "SO_RCVBUF SO_SNDBUF SO_RCVLOWAT SO_BROADCAST SO_MARK SO_PRIORITY SO_INCOMING_CPU"
+        "SO_RCVBUF SO_SNDBUF SO_RCVLOWAT SO_BROADCAST SO_MARK SO_PRIORITY SO_INCOMING_CPU SO_LINGER SO_BINDTODEVICE"
     ),
     "IPPROTO_TCP": (
         "TCP_NODELAY TCP_KEEPIDLE TCP_KEEPALIVE TCP_KEEPINTVL TCP_KEEPCNT TCP_DEFER_ACCEPT TCP_FASTOPEN TCP_MAXSEG "
-        "TCP_USER_TIMEOUT TCP_LINGER2 TCP_SYNCNT TCP_WINDOW_CLAMP TCP_NOTSENT_LOWAT"
+        "TCP_USER_TIMEOUT TCP_LINGER2 TCP_SYNCNT TCP_WINDOW_CLAMP TCP_NOTSENT_LOWAT TCP_CONGESTION"
     ),
     "IPPROTO_IP": (
         "IP_TOS IP_TTL IP_FREEBIND IP_TRANSPARENT IP_BIND_ADDRESS_NO_PORT IP_PKTINFO IP_RECVTOS IP_RECVTTL IP_RECVERR "
         "IP_RECVDSTADDR IP_MULTICAST_TTL IP_MULTICAST_LOOP"
     ),
 }
-_BYTES = {"SOL_SOCKET": {"SO_LINGER": 8, "SO_BINDTODEVICE": 16}, "IPPROTO_TCP": {"TCP_CONGESTION": 16}}
+_SIZES = {"SO_LINGER": 8, "SO_BINDTODEVICE": 16, "TCP_CONGESTION": 16}  # bytes; the others are numbers
 _COUNTERPART = {
     "IP_TOS": "IPV6_TCLASS",
     "IP_TTL": "IPV6_UNICAST_HOPS",
@@ -60,33 +63,33 @@ def number_of(name: str) -> int | None:
     return number if number is not None else getattr(socket, name, None)
 
 
+@lru_cache(maxsize=8)
+def _options(system: Platform) -> list[tuple[int, int, int, int | None]]:
+    """Level and number of each option there is, its size (0 for a number), and that of its IPv6 counterpart."""
+    found = []
+    for level, names in _WORDS.items():
+        for name in names.split():
+            number = number_of(name)
+            if number is not None:
+                twin = number_of(_COUNTERPART[name]) if name in _COUNTERPART else None
+                found.append((int(getattr(socket, level)), number, _SIZES.get(name, 0), twin))
+    return found
+
+
 def settings_of(sock: Socket) -> list[Setting]:
     """The options of an IPv4 socket that differ from those of a new one, IPv6 counterparts included."""
     found: list[Setting] = []
     with doors.current.socket(socket.AF_INET, sock.type, sock.proto) as untouched:
-        for level_name, names in _WORDS.items():
-            for name in names.split():
-                level, number = getattr(socket, level_name), number_of(name)
-                if number is None:
-                    continue
-                value = _read(sock, level, number)
-                if value is not None and value != _read(untouched, level, number):
-                    found.append((level, number, value))
-                    twin = number_of(_COUNTERPART[name]) if name in _COUNTERPART else None
-                    if twin is not None:
-                        found.append((socket.IPPROTO_IPV6, twin, value))
-        for level_name, sizes in _BYTES.items():
-            for name, size in sizes.items():
-                level, number = getattr(socket, level_name), number_of(name)
-                if number is None:
-                    continue
-                data = _read(sock, level, number, size)
-                if data is not None and data != _read(untouched, level, number, size):
-                    found.append((level, number, data))
+        for level, number, size, twin in _options(platforms.current):
+            value = _read(sock, level, number, size)
+            if value is not None and value != _read(untouched, level, number, size):
+                found.append((level, number, value))
+                if twin is not None:
+                    found.append((socket.IPPROTO_IPV6, twin, value))
     return found
 
 
-def _read(sock: Socket, level: int, number: int, size: int = 0) -> int | bytes | None:
+def _read(sock: Socket, level: int, number: int, size: int) -> int | bytes | None:
     try:
         return sock.getsockopt(level, number, size) if size else sock.getsockopt(level, number)
     except OSError:

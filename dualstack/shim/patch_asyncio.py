@@ -15,13 +15,14 @@ The methods are those of the base class of asyncio's own loops: they reach loops
 from __future__ import annotations
 
 import socket
-from errno import EADDRINUSE
+from contextvars import ContextVar
+from errno import EACCES, EADDRINUSE
 from functools import wraps
 
 from .. import doors
 from .patch_listen import explicit
 from .points import Feature, tell
-from .shapes import marks
+from .shapes import mark, marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _create_connection(spell: Spell) -> Any:
     async def create_connection(self: Any, protocol_factory: Any, host: Any = None, *args: Any, **keywords: Any) -> Any:
         theirs = spell.original if spell.alive else spell.over()
         if spell.alive and host is not None:
-            tell("create_connection", host, args[0] if args else keywords.get("port"), keywords.get("family", 0))
+            tell("create_connection", host, args[0] if args else keywords.get("port"))
         settled = {"happy_eyeballs_delay", "family", "interleave"} & keywords.keys()
         if spell.alive and host is not None and (not settled or (settled == {"family"} and not keywords["family"])):
             keywords["happy_eyeballs_delay"] = _ATTEMPT_DELAY_SECONDS
@@ -63,7 +64,6 @@ def _create_server(spell: Spell) -> Any:
         if not spell.alive:
             return await theirs(self, protocol_factory, host, port, **keywords)
         if keywords.get("family"):
-            tell("create_server", host, port, keywords["family"])
             token = explicit.set(True)
             try:
                 return await theirs(self, protocol_factory, host, port, **keywords)
@@ -80,7 +80,7 @@ def _create_server(spell: Spell) -> Any:
             try:
                 return await theirs(self, protocol_factory, ["::", "0.0.0.0"], chosen, **keywords)
             except OSError as error:
-                if port or error.errno != EADDRINUSE:
+                if port or error.errno not in (EADDRINUSE, EACCES):  # the second is Windows' word for it, at times
                     break
             finally:
                 explicit.reset(token)
@@ -100,51 +100,34 @@ def _free_port() -> int | None:
         return None
 
 
-class _Dual(int):
-    """AF_INET6, of a listener that looks like AF_INET to everybody else."""
-
-
-_SIX = _Dual(socket.AF_INET6)
+#: True while the proactor prepares to accept from a listener that looks like AF_INET and is not.
+_accepting: ContextVar[bool] = ContextVar("dualstack_accepting", default=False)
 
 
 def _proactor_accept(spell: Spell) -> Any:
-    """AcceptEx wants a socket of the listener's true family ready before the connection is there."""
     original = spell.original
 
     @wraps(original)
     def accept(self: Any, listener: Any) -> Any:
-        if id(listener) not in marks.entries:
+        token = _accepting.set(id(listener) in marks.entries)
+        try:
             return original(self, listener)
-        return original(self, _Listener(listener))
+        finally:
+            _accepting.reset(token)
 
     return accept
 
 
-class _Listener:
-    """A marked listener with its true family; otherwise the same, also as a member of a set."""
-
-    def __init__(self, sock: Any) -> None:
-        self._sock = sock
-        self.family = _SIX
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-    def __hash__(self) -> int:
-        return hash(self._sock)
-
-    def __eq__(self, other: object) -> bool:
-        return other is self._sock or (isinstance(other, _Listener) and other._sock is self._sock)
-
-
 def _accept_socket(spell: Spell) -> Any:
+    """AcceptEx wants a socket of the listener's true family ready before the connection is there."""
     original = spell.original
 
     @wraps(original)
     def _get_accept_socket(self: Any, family: Any) -> Any:
-        sock = original(self, family)
-        if type(family) is _Dual:
-            marks.put(sock)
+        if not _accepting.get():
+            return original(self, family)
+        sock = original(self, socket.AF_INET6)
+        mark(sock)
         return sock
 
     return _get_accept_socket

@@ -17,6 +17,7 @@ import sys
 from functools import wraps
 from socket import _GLOBAL_DEFAULT_TIMEOUT  # type: ignore[attr-defined]  # the default that callers pass on
 
+from ..errors import AddressError
 from .points import Feature, notices, tell
 
 TYPE_CHECKING = False
@@ -83,7 +84,10 @@ def _urllib3_create_connection(spell: Spell) -> Any:
             timeout = socket.getdefaulttimeout()  # the sentinel of either version
         if timeout == 0:
             return theirs(address, timeout, source_address, socket_options)
-        sock = dial.connect(host, port, timeout, source_address, socket_options)
+        try:
+            sock = dial.connect(host, port, timeout, source_address, socket_options)
+        except AddressError:  # "127.1", say: what comes of it is the system's to tell
+            return theirs(address, timeout, source_address, socket_options)
         sock.settimeout(timeout)
         return sock
 

@@ -26,7 +26,7 @@ import os
 import socket
 import sys
 from contextvars import ContextVar
-from errno import EADDRINUSE
+from errno import EACCES, EADDRINUSE
 from functools import wraps
 
 from .. import doors, platforms
@@ -59,6 +59,8 @@ _PORT_ROUNDS = 32  # as in core/plan.py
 
 #: True while the program is making sockets of a family it has named (asyncio with ``family=``).
 explicit: ContextVar[bool] = ContextVar("dualstack_explicit", default=False)
+#: The address that a program binds to, while port 0 is bound to a number of our choice.
+asked: ContextVar[Any] = ContextVar("dualstack_asked", default=None)
 
 _bound = ByIdentity()  # IPv4 stream sockets bound to the wildcard: the process that did it
 _six = ByIdentity()  # IPv6 sockets of this program: (type, port)
@@ -76,7 +78,7 @@ def _bind(spell: Spell) -> Any:
             spell.over()(self, address)
             return
         everybody = _is_for_everybody(self, address, sys._getframe(1).f_globals.get("__name__", ""))
-        if not (everybody and address[1] == 0 and _bind_free_port(original, self, address[0])):
+        if not (everybody and address[1] == 0 and _bind_free_port(original, self, address)):
             try:
                 original(self, address)
             except OSError as error:
@@ -109,7 +111,7 @@ def _is_for_everybody(sock: Socket, address: Any, caller: str) -> bool:
     return sock.type == _DGRAM and any(may(sock, caller) for may in datagrams)
 
 
-def _bind_free_port(original: Any, sock: Socket, host: Any) -> bool:
+def _bind_free_port(original: Any, sock: Socket, address: Any) -> bool:
     """Bind to a port that is free in both families; False when that did not work, and nothing was done.
 
     What the system chooses for an IPv4 socket may be busy on IPv6: with thousands of busy ports, often.
@@ -119,13 +121,17 @@ def _bind_free_port(original: Any, sock: Socket, host: Any) -> bool:
     for _ in range(_PORT_ROUNDS):
         try:
             port = _Replacement(socket.SocketKind(sock.type), [], False).rehearse()
-            original(sock, (host, port))
-            return True
         except Uncarried:
             return False
+        token = asked.set(address)
+        try:
+            original(sock, (address[0], port))
+            return True
         except OSError as error:
-            if error.errno != EADDRINUSE:  # else somebody was faster
+            if error.errno not in (EADDRINUSE, EACCES):  # Windows says either where somebody was faster
                 return False
+        finally:
+            asked.reset(token)
     return False
 
 

@@ -35,14 +35,14 @@ lock = RLock()
 
 _MISSING = object()
 
-#: Who is told what a program asks of a function that was replaced: its name, host, port and family.
-notices: list[Callable[[str, Any, Any, int], None]] = []
+#: Who is told what a program asks of a function that was replaced: its name, host and port.
+notices: list[Callable[[str, Any, Any], None]] = []
 
 
-def tell(call: str, host: Any, port: Any, family: int = 0) -> None:
+def tell(call: str, host: Any, port: Any) -> None:
     """Tell them."""
     for notice in notices:
-        notice(call, host, port, family)
+        notice(call, host, port)
 
 
 class Spell:

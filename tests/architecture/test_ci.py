@@ -76,7 +76,7 @@ def test_what_is_missing_is_said(ci: ModuleType) -> None:
     assert run[:2] == [f"py312-{ci.SYSTEM}", f"py313t-{ci.SYSTEM}"]
     assert {"clients", "sdist", "lint", "types", "docs"} <= set(run)
     assert "3.13" in reasons[f"py313-{ci.SYSTEM}"]
-    assert reasons["pypy"] == "pypy39 is older than 3.10"
+    assert reasons["pypy"].startswith("pypy39 is older than 3.10; ")
     assert len([name for name in reasons if name.startswith("py*-")]) == 2
 
 
@@ -185,9 +185,13 @@ REPORT = """<testsuites><testsuite>
 </testsuite></testsuites>"""
 
 
+@pytest.fixture(scope="module")
+def platforms(root: Path) -> ModuleType:
+    return load(root, "platforms")  # once: it reads every test
+
+
 @pytest.fixture
-def written(root: Path, tmp_path: Path) -> tuple[ModuleType, str]:
-    platforms = load(root, "platforms")
+def written(platforms: ModuleType, tmp_path: Path) -> tuple[ModuleType, str]:
     report = tmp_path / "py313-wine.xml"
     report.write_text(REPORT, encoding="utf-8")
     return platforms, platforms.page(platforms.Results([report]))

@@ -163,19 +163,19 @@ def test_signals_are_passed_on_once(started, path):
     program = """
     import os, signal, sys
     names = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"]
+    # Not signal.pause(): a signal that comes just before it is handled after the next one.
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker)
     def got(number, _):  # not print: a signal in the middle of a flush would enter the buffer twice
         os.write(1, ("got " + signal.Signals(number).name + chr(10)).encode())
 
     for name in names:
         signal.signal(getattr(signal, name), got)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
-    # Not signal.pause(): what arrives just before it sleeps is seen only when the next signal wakes it.
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer)
     print("up", os.getpgid(0) == os.getpid(), sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])), flush=True)
     while True:
-        os.read(reader, 100)
+        os.read(wake, 100)
     """
     run = started("--listen", f"unix:{path}", program=program)
     assert run.line("up") == "up True []"
@@ -252,13 +252,16 @@ def test_a_program_that_does_not_finish_is_killed_after_the_grace(started, path,
     flag = tmp_path / "second"
     program = f"""
     import os, signal
+    wake, waker = os.pipe()  # not signal.pause(): it may miss one that comes just before
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker)
     if os.path.exists({str(flag)!r}):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     else:
         signal.signal(signal.SIGTERM, lambda *_: print("told", flush=True))
     print("up", os.getpid(), flush=True)
     while True:
-        signal.pause()
+        os.read(wake, 100)
     """
     run = started("--restart", "--overlap", "0", "--grace", "0.1", "--listen", f"unix:{path}", program=program)
     first = int(run.line("up").split()[1])

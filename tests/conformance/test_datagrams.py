@@ -49,3 +49,17 @@ def test_closed_is_closed(host):
     sock.close()
     with pytest.raises(OSError, match="closed"):
         sock.recv(1)
+
+
+def test_a_connected_one_leaves_the_port_of_the_other_family_alone(host):
+    """IPV6_V6ONLY is set, whatever the system's default: the wildcard of IPv6 is not that of IPv4 too."""
+    if len(host.loopback) < 2:
+        pytest.skip("this host has one family; the others run it")
+    with (
+        dualstack.open_datagram("::1") as server,
+        dualstack.open_datagram("0.0.0.0") as other,
+        dualstack.open_datagram("::", other.port, remote=("::1", server.port)) as client,
+    ):
+        assert client.port == other.port
+        client.send(b"x")
+        assert server.recv(5).peer.host == "::1"

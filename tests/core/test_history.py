@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dualstack.core.history import History
+import pytest
+
+from dualstack import IPv4Endpoint, IPv6Endpoint
+from dualstack.core.history import History, went_silent
+from dualstack.errors import Attempt
 
 SIX, FOUR = 10, 2
 
@@ -56,3 +60,39 @@ def test_clear_and_own_time():
     assert history.silent("a", "home", 4.5) == SIX
     history.clear()
     assert len(history) == 0
+
+
+def tried(host: str, started: float | None = 0.0, error: BaseException | None = None) -> Attempt:
+    endpoint = IPv6Endpoint(host, 443) if ":" in host else IPv4Endpoint(host, 443)
+    return Attempt(endpoint, started, None, error)
+
+
+V6, V4 = IPv6Endpoint.family, IPv4Endpoint.family
+
+
+@pytest.mark.parametrize(
+    ("earlier", "delay", "now", "silent"),
+    [
+        pytest.param([], 0.25, 1.0, None, id="nothing-before"),
+        pytest.param([tried("2001:db8::1")], 0.25, 1.0, V6, id="silent"),
+        pytest.param([tried("2001:db8::1")], 0.25, 0.25, V6, id="silent-for-just-the-delay"),
+        pytest.param([tried("2001:db8::1")], 0.25, 0.125, None, id="not-long-enough"),
+        pytest.param([tried("2001:db8::1", 0.5)], 0.25, 0.625, None, id="counted-from-its-start"),
+        pytest.param([tried("2001:db8::1")], None, 9.0, None, id="one-at-a-time"),
+        pytest.param([tried("192.0.2.2")], 0.25, 1.0, None, id="the-winners-family"),
+        pytest.param([tried("2001:db8::1", None)], 0.25, 1.0, None, id="never-tried"),
+        pytest.param([tried("2001:db8::1", 0.0, ConnectionRefusedError())], 0.25, 1.0, None, id="refused"),
+        pytest.param([tried("2001:db8::1", 0.0, TimeoutError())], 0.25, 1.0, V6, id="timed-out"),
+        pytest.param([tried("192.0.2.2"), tried("2001:db8::1", 0.25)], 0.25, 1.0, V6, id="not-the-first"),
+    ],
+)
+def test_which_family_went_silent(earlier, delay, now, silent):
+    assert went_silent(earlier, V4, delay, now) == silent
+
+
+def test_sizes():
+    history = History()
+    assert history.seconds == 600
+    for index in range(1500):
+        history.note(str(index), SIX, "home", 0.0)
+    assert len(history) == 1024

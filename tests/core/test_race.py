@@ -15,6 +15,7 @@ from dualstack.core.race import (
     Lose,
     Race,
     Win,
+    alone_until,
     check_delays,
     share_end,
 )
@@ -634,3 +635,19 @@ def test_commands_compare_by_kind_and_content():
     assert Lose() == Lose() and Lose() != Win(0)
     assert len({Drop(1), Drop(1), Win(1), Lose(), Begin(0, "a")}) == 4
     assert repr([Begin(0, "a"), Drop(0), Win(1), Lose()]) == "[Begin(0, 'a'), Drop(0), Win(1), Lose()]"
+
+
+@pytest.mark.parametrize("deadline", [None, 100.125, 100.25, 103.0, 110.0])
+@pytest.mark.parametrize("delay", [None, 0.25, 2.0])
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_alone_until_is_the_wakeup_of_the_race(count, delay, deadline):
+    now = 100.0
+    r = race(attempt_delay=delay, deadline=deadline)
+    r.start(now)
+    r.more("abcd"[:count], now)
+    for index in range(count):
+        assert alone_until(now, count - index - 1, delay, deadline) == r.wakeup
+        now += 0.0625
+        r.failed(index, ConnectionRefusedError(), now)
+        if r.state == LOST:
+            break

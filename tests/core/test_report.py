@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import pickle
 import sys
@@ -41,6 +42,9 @@ def attempts(*errors):
         pytest.param([FORBIDDEN, REFUSED], False, ConnectError, errno.ECONNREFUSED, id="refused-and-forbidden"),
         pytest.param([NO_FILES, REFUSED], False, ConnectError, errno.EMFILE, id="what-is-wrong-here-first"),
         pytest.param([OSError("odd")], False, ConnectError, errno.EIO, id="without-errno"),
+        pytest.param([OSError("odd"), REFUSED], False, ConnectError, errno.ECONNREFUSED, id="known-before-unknown"),
+        pytest.param([SILENT], False, TimeoutConnectError, errno.ETIMEDOUT, id="silence"),
+        pytest.param([TimeoutError("slow")], False, TimeoutConnectError, errno.ETIMEDOUT, id="timeout-without-errno"),
     ],
 )
 def test_class_and_errno(errors, timed_out, cls, code):
@@ -90,7 +94,14 @@ def test_long_tables_are_cut_and_attempts_are_not():
     lines = str(failure).splitlines()
     assert len(lines) == 13 and lines[-1] == "  and 89 more; see the attempts of this exception"
     assert len(failure.attempts) == 100
-    assert len(str(report("x", attempts(*[REFUSED] * 12))).splitlines()) == 13
+    whole = str(report("x", attempts(*[REFUSED] * 12))).splitlines()
+    assert len(whole) == 13 and "more" not in whole[-1]
+    cut = str(report("x", attempts(*[REFUSED] * 13))).splitlines()
+    assert len(cut) == 13 and cut[-1] == "  and 2 more; see the attempts of this exception"
+
+
+def test_a_deadline_of_somebody_else_has_no_number():
+    assert str(report("x", attempts(SILENT), timed_out=True)).splitlines()[0] == "cannot connect to x"
 
 
 def test_one_cause_is_the_cause():
@@ -104,18 +115,33 @@ def test_several_causes_are_a_group():
     assert cause.exceptions == (UNREACHABLE, REFUSED)
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 11), reason="3.10 has no exception groups; runs there")
-def test_several_causes_without_groups():
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups came with 3.11; runs there")
+def test_a_group_holds_what_it_may():
+    assert report("x", attempts(UNREACHABLE, KeyboardInterrupt(), REFUSED)).__cause__.exceptions == (
+        UNREACHABLE,
+        REFUSED,
+    )
+
+
+def test_silence_beside_one_cause_makes_no_group():
+    assert report("x", attempts(UNREACHABLE, SILENT)).__cause__ is UNREACHABLE
+
+
+def test_several_causes_without_groups(monkeypatch):
+    monkeypatch.delattr(builtins, "ExceptionGroup", raising=False)  # as on 3.10
     assert report("x", attempts(UNREACHABLE, SILENT, REFUSED)).__cause__ is REFUSED
 
 
 def test_causes_keep_no_frames():
     try:
-        raise OSError(errno.EIO, "x")
+        try:
+            raise OSError(errno.EIO, "y")
+        except OSError:
+            raise OSError(errno.EIO, "x")  # noqa: B904 - the context is what is tested
     except OSError as error:
         kept = error
     report("x", attempts(kept))
-    assert kept.__traceback__ is None
+    assert kept.__traceback__ is None and kept.__context__ is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 
 from dualstack import testing
 from dualstack.core.proxy_protocol import encode_v1
+from dualstack.core.relay import BROKEN, ENDED
 from dualstack.net.forward import open_forwarder
 from dualstack.platforms.words import os_error
 
@@ -145,6 +146,16 @@ def test_a_name_that_does_not_exist(world, told) -> None:
     assert "'app.example' does not resolve" in told()[0]
 
 
+@pytest.mark.parametrize(("times", "ended"), [(2, False), (3, True)])
+def test_a_target_that_is_ourselves(world, told, times, ended) -> None:
+    """The kernel may give a connection to a free local port that very port: that is no server."""
+    world.destination(TO, 81, [*[testing.self_connects(after=0.1)] * times, testing.connects()])
+    story = Story(world)
+    story.client(0.0, "waits")
+    assert story.run(3.0) == {"waits": ended}
+    assert ("connected to itself" in "".join(told())) == ended
+
+
 def test_closing_while_the_resolver_is_silent(world) -> None:
     world.answer("app.example", [TO], after=float("inf"))
     story = Story(world)
@@ -159,6 +170,28 @@ def test_closing_while_it_connects(world) -> None:
     story = Story(world)
     story.client(0.0, "waits")
     story.run(1.0, "app.example:81")
+
+
+@pytest.mark.parametrize(("until", "open_still"), [(13.9, 1), (14.1, 0)])
+def test_what_is_sent_to_a_target_that_has_answered_and_gone_is_thrown_away(world, until, open_still) -> None:
+    """The answer is given two seconds to arrive before the client's connection is closed with unread bytes."""
+    server = world.occupy("127.0.0.1", 81)
+    accepted = []
+
+    def answer() -> None:
+        accepted.append(server.accept()[0])
+        accepted[0].send(b"too large")
+        accepted[0].close()
+
+    world.at(10.0, answer)
+    story = Story(world)
+    story.client(1.0, "busy", *((when, b"more") for when in (12.0, 12.5, 13.5)))
+    story.look(10.5, lambda streams: len(streams.connections))
+    story.look(13.0, lambda streams: next(iter(streams.connections))._relay.flows)
+    story.look(until, lambda streams: len(streams.connections))
+    story.run(15.0, "127.0.0.1:81")
+    server.close()
+    assert story.seen == [1, [BROKEN, ENDED], open_still]
 
 
 # ---------------------------------------------------------------------- a header that does not come
@@ -249,6 +282,22 @@ def test_a_session_ends_when_it_was_quiet(world) -> None:
     forwarder.run()
     client.close()
     assert seen == {12.9: 1, 13.1: 0}
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOMEM, "no memory"), MemoryError()], ids=["error", "fault"])
+def test_receiving_that_fails_is_tried_again_after_a_pause(world, fault) -> None:
+    forwarder = open_forwarder("udp://127.0.0.1:53", f"{TO}:53")
+    client = world.socket(2, 2)
+    client.bind(("127.0.0.1", 4000))
+    world.at(1.0, lambda: world.fail("recv", fault))
+    world.at(1.0, lambda: client.sendto(b"question", ("127.0.0.1", 53)))
+    seen = {}
+    for when in (1.4, 1.6):
+        world.at(when, lambda when=when: seen.update({when: forwarder.connections}))
+    world.at(3.0, forwarder.close)
+    forwarder.run()
+    client.close()
+    assert seen == {1.4: 0, 1.6: 1}
 
 
 def test_datagrams_wait_for_a_name(world) -> None:

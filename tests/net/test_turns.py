@@ -10,7 +10,6 @@ import pytest
 
 import dualstack
 from dualstack import ConnectError, History, connect
-from dualstack.core.race import Race, alone_until
 from dualstack.net import turns
 from dualstack.testing import World, blackholes, connects, fails, linux, refuses, self_connects
 
@@ -64,26 +63,6 @@ def test_the_cheap_way_is_the_race(keywords):
     for outcomes in itertools.product(OUTCOMES, repeat=3):
         in_turn = told(outcomes, keywords, machine=False)
         assert in_turn == told(outcomes, keywords, machine=True), outcomes
-
-
-@pytest.mark.parametrize("deadline", [None, 4.0, 100.125, 100.25, 103.0, 110.0])
-@pytest.mark.parametrize("delay", [None, 0.25, 2.0])
-@pytest.mark.parametrize("count", [1, 2, 4])
-def test_alone_until_is_the_wakeup_of_the_race(count, delay, deadline):
-    from dualstack import IPv4Endpoint
-
-    now = 100.0
-    race = Race(attempt_delay=delay, deadline=deadline)
-    race.start(now)
-    if race.state == "lost":
-        return  # nothing is begun after the deadline
-    race.more([IPv4Endpoint("192.0.2.1", port + 1) for port in range(count)], now)
-    for index in range(count):
-        assert alone_until(now, count - index - 1, delay, deadline) == race.wakeup
-        now += 0.0625
-        race.failed(index, ConnectionRefusedError(), now)
-        if race.state == "lost":
-            break
 
 
 def test_the_machine_is_left_alone_when_it_is_not_needed(monkeypatch):

@@ -9,7 +9,7 @@ from importlib import import_module
 import pytest
 
 import dualstack
-from dualstack import testing
+from dualstack import platforms, testing
 from dualstack.errors import AddressError, ConnectError, ResolveError
 from dualstack.shim.dial import NO_DELAY, Dial, cause_of, host_alone, in_one_line, source_of
 
@@ -53,7 +53,8 @@ def test_what_the_library_asks_for_holds_on_the_socket(world):
 def test_our_options_and_those_of_the_library(world):
     dial = Dial(connecting={"options": dualstack.SocketOptions(keepalive=True)})
     with dial.connect("example.com", 443, 5, None, NO_DELAY) as sock:
-        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        numbers = platforms.current.constants  # of the host of this world, whichever runs the test
+        assert sock.getsockopt(numbers["SOL_SOCKET"], numbers["SO_KEEPALIVE"]) == 1
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     called = []
     with Dial(connecting={"options": called.append}).connect("example.com", 443, 5, None, NO_DELAY) as sock:
@@ -137,6 +138,31 @@ def chained(cause):
         return error
 
 
+def cut_off(context):
+    """As httpcore's pool does it."""
+    try:
+        try:
+            try:
+                raise context
+            except OSError as error:
+                raise Wrapped("mapped") from error
+        except Wrapped as error:
+            raise error from None
+    except Wrapped as error:
+        return error
+
+
+def in_the_midst_of(context):
+    """A failure that came while the program was dealing with another one."""
+    try:
+        try:
+            raise context
+        except OSError:
+            raise Wrapped("unrelated")  # noqa: B904 - the context is the test
+    except Wrapped as error:
+        return error
+
+
 OURS = ConnectError(111, "cannot connect to a\n  b   0.000 s  Connection refused\n  c")
 
 
@@ -147,6 +173,9 @@ OURS = ConnectError(111, "cannot connect to a\n  b   0.000 s  Connection refused
         pytest.param(chained(OURS), True, id="cause"),
         pytest.param(Wrapped(Wrapped("x", reason=chained(OURS))), True, id="argument-reason-cause"),
         pytest.param(chained(ValueError()), False, id="another"),
+        pytest.param(cut_off(OURS), True, id="cut-off"),
+        pytest.param(in_the_midst_of(OURS), False, id="in-the-midst"),
+        pytest.param(chained(in_the_midst_of(OURS)), False, id="in-the-midst-below"),
         pytest.param(ResolveError(-2, "no"), True, id="name"),
     ],
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import socket
+import sys
+import weakref
 from unittest import mock
 
 import pytest
@@ -15,9 +17,10 @@ from dualstack import doors, shim
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
 able = dualstack.capabilities()
-pytestmark = pytest.mark.skipif(
-    not able.ipv6_loopback, reason="no ::1 here; tests/netns has hosts without, others have it"
-)
+pytestmark = [
+    pytest.mark.skipif(not able.ipv6_loopback, reason="no ::1 here; tests/netns has hosts without, others have it"),
+    pytest.mark.skipif(sys.implementation.name != "cpython", reason="listening is patched on CPython; runs there"),
+]
 
 
 async def told(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -242,7 +245,6 @@ def test_a_method_taken_before_the_end_of_the_patch_goes_on_as_the_original() ->
 def test_asyncio_imported_after_the_patch(tmp_path) -> None:
     """In a process of its own, where nobody has imported it."""
     import subprocess
-    import sys
     from pathlib import Path
 
     program = """
@@ -252,7 +254,8 @@ assert "asyncio" not in sys.modules
 with shim.patch():
     import asyncio.base_events as events
     assert hasattr(events.BaseEventLoop.create_server, "__wrapped__")
-    assert type(events.__spec__.loader).__name__ == "SourceFileLoader"
+    assert events.__spec__.loader is events.__loader__
+    assert type(events.__loader__).__name__ != "_Loader"
 assert not hasattr(events.BaseEventLoop.create_server, "__wrapped__")
 """
     done = subprocess.run(
@@ -275,7 +278,7 @@ def test_a_proactor_gets_the_true_family() -> None:
 
     class Proactor:
         def __init__(self) -> None:
-            self.registered: set[object] = set()
+            self.registered: weakref.WeakSet[object] = weakref.WeakSet()
 
         def _get_accept_socket(self, family):
             return socket.socket(family)
@@ -305,3 +308,35 @@ def test_a_proactor_gets_the_true_family() -> None:
         for point in made:
             point.remove()
     assert list(names) == ["accept", "_get_accept_socket"]
+
+
+# ---------------------------------------------------------------------- other loops
+
+
+@pytest.mark.parametrize("host", ["::", "0.0.0.0", None])
+def test_a_loop_of_its_own_is_left_alone(patched, host: str | None) -> None:
+    """uvloop listens in C and does not pass by us: it serves what it serves without the patch."""
+    uvloop = pytest.importorskip("uvloop", reason="needs uvloop; Linux and macOS have it in tox")
+
+    async def main() -> tuple[list[int], bytes]:
+        server = await asyncio.get_running_loop().create_server(Greeting, host, 0)
+        async with server:
+            sock = server.sockets[-1]
+            peer = "::1" if sock.family == V6 else "127.0.0.1"
+            reader, writer = await asyncio.open_connection(peer, sock.getsockname()[1])
+            data = await reader.read()
+            writer.close()
+            return sorted(int(one.family) for one in server.sockets), data
+
+    class Greeting(asyncio.Protocol):
+        def connection_made(self, transport) -> None:
+            transport.write(b"hello")
+            transport.close()
+
+    loop = uvloop.new_event_loop()
+    try:
+        families, data = loop.run_until_complete(main())
+    finally:
+        loop.close()
+    assert families == {"::": [V6], "0.0.0.0": [V4], None: [V4, V6]}[host]
+    assert data == b"hello"

@@ -47,7 +47,8 @@ def test_the_watcher_would_see_a_chmod_after_bind(folder, monkeypatch):
 def test_competing_processes(way, folder):
     seen = soak.compete(soak.SHORT["compete"], folder)
     assert soak.harm(seen) == {}
-    assert seen["ours"] > 0
+    assert seen["ours"] == soak.SHORT["compete"]
+    assert seen["of the rival"] > 0 and seen["foreign files"] > 0  # they did compete
 
 
 def test_the_holder_was_killed(way, folder):

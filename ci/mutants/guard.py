@@ -1,0 +1,34 @@
+"""Mistakes one could make in the guards; see ci/mutants.py."""
+
+TARGET = "dualstack/core/guard.py"
+TESTS = ("tests/core/test_guard.py",)
+MUTANTS = (
+    (
+        "paths are public",
+        "isinstance(endpoint, IPEndpoint) and endpoint.is_global",
+        "not isinstance(endpoint, IPEndpoint) or endpoint.is_global",
+    ),
+    (
+        "everything is public",
+        "isinstance(endpoint, IPEndpoint) and endpoint.is_global",
+        "isinstance(endpoint, IPEndpoint)",
+    ),
+    ("nothing is public", "isinstance(endpoint, IPEndpoint) and endpoint.is_global", "False"),
+    ("private is public", "and endpoint.is_global", "and not endpoint.is_loopback"),
+    ("None is a set of networks", "if allow is None or callable(allow):", "if callable(allow):"),
+    ("functions are sets of networks", "if allow is None or callable(allow):", "if allow is None:"),
+    ("texts are iterated", "if isinstance(allow, (str, bytes)):", "if isinstance(allow, bytes):"),
+    ("bytes are iterated", "if isinstance(allow, (str, bytes)):", "if isinstance(allow, str):"),
+    ("slips are taken", "ip_network(item)", "ip_network(item, strict=False)"),
+    ("whole addresses are compared", "bits - network.prefixlen, int", "0, int"),
+    ("prefixes are not shortened", " >> (bits - network.prefixlen)))", "))"),
+    ("mapped addresses are not looked through", "endpoint = endpoint.unmapped()", "endpoint = endpoint"),
+    ("paths are in every network", "            return False\n", "            return True\n"),
+    ("byte order", 'int.from_bytes(packed, "big")', 'int.from_bytes(packed, "little")'),
+    ("bits of bytes", "8 * len(packed)", "32"),
+    ("families are mixed", "bits == width and number", "number"),
+    ("every network must hold it", "return any(", "return all("),
+    ("no network holds it", "return any(", "return not any("),
+    ("nothing is compared", "number >> shift == prefix", "True"),
+    ("the networks are read at each question only once", "    return allowed\n", "    return None\n"),
+)
