@@ -22,6 +22,8 @@ sys.path.insert(0, str(ROOT))
 
 # The public modules beside the top level, in the order a reader meets them.
 MODULES = ("aio", "shim", "check", "testing")
+# The drop-ins, each a module of its own; what else is in dualstack/shim/ serves them and is nobody's to import.
+SHIMS = ("socket", "netifaces", "servers", "forward", "requests", "urllib3", "httpx", "httpcore", "aiohttp")
 # Adapters for other people's libraries, which need not be installed to write the page: it says the same everywhere.
 NEEDS_A_LIBRARY = {f"dualstack.shim.{name}" for name in ("aiohttp", "httpcore", "httpx", "requests", "urllib3")}
 HEAD = """\
@@ -159,10 +161,7 @@ def _public_modules() -> Iterator[str]:
             continue
         yield f"dualstack.{name}"
         if name == "shim":
-            for path in sorted((ROOT / "dualstack" / "shim").glob("[a-z]*.py")):
-                name = f"dualstack.shim.{path.stem}"
-                if name in NEEDS_A_LIBRARY or getattr(import_module(name), "__all__", ()):
-                    yield name
+            yield from (f"dualstack.shim.{one}" for one in SHIMS)
 
 
 # ---------------------------------------------------------------------- the check

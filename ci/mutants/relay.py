@@ -39,10 +39,8 @@ MUTANTS = (
     ("an answer is never closed", "        if other == ENDED:\n            return LINGER\n", ""),
     (
         "does not linger for the one that still sends",
-        "        if other == BROKEN:
-            return LINGER",
-        "        if other == BROKEN:
-            return CLOSE",
+        "        if other == BROKEN:\n            return LINGER",
+        "        if other == BROKEN:\n            return CLOSE",
     ),
     (
         "two that do not read stay open",

@@ -16,7 +16,7 @@ from ..core.trace import TLS_DONE, TLS_FAILED, TLS_STARTED, TraceEvent
 from ..errors import UnsupportedError
 from ..net.attempt import TRIES, SelfConnected, in_progress, outcome
 from ..net.conductor import Settings
-from ..net.connect import history, lone_failure, plain, read, target_of, tls_name, ways_of
+from ..net.connect import Telling, history, lone_failure, plain, read, target_of, tls_name, ways_of
 from ..net.names import prepare, timed_out
 from ..net.resolve import Answers, found, in_order
 from ..net.sunpath import FIRST_PAUSE, LONGEST_PAUSE, QUEUE_FULL
@@ -92,8 +92,16 @@ async def connect(
     ways.unix_type = question.unix_type
     settings = Settings(target_of(question), started, timeout, attempt_delay, resolution_delay, history, trace)
     known = question.endpoints
-    if known is not None and len(known) == 1 and known[0].family == AF_UNIX and trace is None:
-        sock = await _connect_unix(backend, ways, known[0], settings)
+    if known is not None and len(known) == 1 and known[0].family == AF_UNIX:
+        telling = Telling(trace, door, known[0]) if trace is not None else None
+        try:
+            sock = await _connect_unix(backend, ways, known[0], settings)
+        except OSError as error:
+            if telling is not None:
+                telling.failed(error)
+            raise
+        if telling is not None:
+            telling.won(sock)
     else:
         sock = await _race(backend, ways, question, settings)
     if tls is None:

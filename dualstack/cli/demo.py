@@ -20,6 +20,7 @@ from ..net.capabilities import capabilities
 from ..net.connect import connect
 from ..net.interfaces import interfaces
 from ..net.listen import open_listener
+from ..net.routes import gateways, source_for
 from . import capabilities as capabilities_command
 from .style import Style, table
 
@@ -62,8 +63,10 @@ def _report() -> dict[str, Any]:
     found = capabilities()
     clients, listening = _clients()
     nics = _interfaces()
+    routes = _routes()
     checked = [client["ok"] for client in clients if client["ok"] is not None]
     checked += [a["ok"] for nic in nics for a in nic["addresses"] if a["ok"] is not None]
+    checked += [route["ok"] for route in routes if route["ok"] is not None]
     return {
         "version": __version__,
         "system": platform.system() or "unknown",
@@ -71,6 +74,7 @@ def _report() -> dict[str, Any]:
         "listening": listening,
         "clients": clients,
         "interfaces": nics,
+        "routes": routes,
         "capabilities": capabilities_command.as_json(found),
         "checks": len(checked) + len(found),
         "ok": bool(checked) and all(checked),
@@ -163,6 +167,23 @@ def _address(address: InterfaceAddress) -> dict[str, Any]:
     return row
 
 
+def _routes() -> list[dict[str, Any]]:
+    """The way to this host itself, which is checked, and the default routes, which nobody but a router could check."""
+    rows: list[dict[str, Any]] = []
+    able = capabilities()
+    try:
+        for host, there in (("127.0.0.1", able.ipv4_loopback), ("::1", able.ipv6_loopback)):
+            if there:
+                source = source_for(host)
+                rows.append({"route": str(source), "ok": source.host == host, "note": "loopback"})
+        for route in gateways():
+            family = "IPv4" if route.family == IPv4Endpoint.family else "IPv6"
+            rows.append({"route": str(route), "ok": None, "note": f"default, {family}"})
+    except OSError as error:  # UnsupportedError, above all: systems whose routes we cannot read
+        rows.append({"route": "not told", "ok": None, "note": str(error)})
+    return rows
+
+
 # ---------------------------------------------------------------------- printing
 
 
@@ -176,6 +197,9 @@ def _render(report: dict[str, Any], style: Style) -> str:
         "",
         style.heading("The interfaces of this machine"),
         table(row for nic in report["interfaces"] for row in _interface_rows(nic, style)),
+        "",
+        style.heading("Where packets leave"),
+        table(_route_row(route, style) for route in report["routes"]),
         "",
         style.heading("What this host can do, and how that was found out"),
         capabilities_command.render(capabilities(), style),
@@ -201,6 +225,13 @@ def _client_row(client: dict[str, Any], style: Style) -> list[tuple[str, str]]:
     seen = f"seen as {client['peer']}"
     echoed = f"{client['bytes']} bytes there and back in {client['milliseconds']:.1f} ms"
     return [*cells, (seen, style(seen, "cyan")), (echoed, echoed)]
+
+
+def _route_row(route: dict[str, Any], style: Style) -> list[tuple[str, str]]:
+    ok, text, note = route["ok"], route["route"], route["note"]
+    mark = style.none if ok is None else style.good if ok else style.bad
+    colour = "red" if ok is False else "cyan"
+    return [(mark, style.mark(ok)), (text, style(text, colour)), (note, style(note, "dim"))]
 
 
 def _interface_rows(nic: dict[str, Any], style: Style) -> list[list[tuple[str, str]]]:

@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="pass connections on from one address to another",
         description="Listen on addresses and pass what comes on to another one: connections over TCP and Unix sockets"
         " in any combination, datagrams over UDP and Unix sockets likewise.",
-        epilog="An ADDRESS is host:port, [v6]:port, :port (every family), %%eth0:port, unix:/path, udp://host:port,"
+        epilog="An ADDRESS is host:port, [v6]:port, :port (every family), %eth0:port, unix:/path, udp://host:port,"
         " unixgram:/path, fd://3 or systemd:name. Without a scheme it is for connections, or for what the other is.",
     )
     parser.add_argument("listen", nargs="+", metavar="LISTEN", help="an ADDRESS to listen on")

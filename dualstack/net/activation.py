@@ -35,12 +35,13 @@ _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 _lock = allocate_lock()  # the environment is consumed once, whichever thread comes first
 
 
-def adopt(spec: str, *, backlog: int | None = None) -> list[tuple[Socket, Endpoint]]:
+def adopt(spec: str, *, backlog: int | None = None, datagrams: bool = False) -> list[tuple[Socket, Endpoint]]:
     """Take over listeners that are open already: ``"systemd:"``, ``"systemd:name"``, ``"launchd:name"``, ``"fd://3"``.
 
     Gives each with its real endpoint, listening and non-inheritable. Closing the socket closes the descriptor; its
     file, if it has one, belongs to whoever made it. ``systemd:`` takes every listener passed that was not taken
-    before, ``systemd:name`` those of that name; datagram sockets among them are left alone.
+    before, ``systemd:name`` those of that name; datagram sockets among them are left alone. With *datagrams* it is
+    the other way round: bound datagram sockets are taken, and listeners are left for the next.
 
     Raises ListenError that says what the environment had or what the descriptor is; nothing is taken then.
     """
@@ -51,13 +52,13 @@ def adopt(spec: str, *, backlog: int | None = None) -> list[tuple[Socket, Endpoi
             number = name.removeprefix("//")
             if not (number.isascii() and number.isdigit()):
                 raise ListenError(EINVAL, f"{spec}: a descriptor is written fd://3")
-            return _take(door, spec, [int(number)], backlog, choose=False)
+            return _take(door, spec, [int(number)], backlog, datagrams, choose=False)
         if scheme == "launchd":
             try:
                 numbers = platforms.current.launchd_sockets(name)
             except OSError as error:
                 raise ListenError(error.errno or ENOENT, f"{spec}: {error}", ((spec, error),)) from error
-            return _take(door, spec, numbers, backlog, choose=False)
+            return _take(door, spec, numbers, backlog, datagrams, choose=False)
         if scheme != "systemd":
             raise ListenError(EINVAL, f"{spec}: not systemd:, systemd:name, launchd:name or fd://N")
         inherited = _inherited(door)
@@ -65,7 +66,7 @@ def adopt(spec: str, *, backlog: int | None = None) -> list[tuple[Socket, Endpoi
         free = [number for number in wanted if number not in inherited.taken]
         if not free:
             raise ListenError(ENOENT, f"{spec}: {inherited.why_not(name, bool(wanted))}")
-        taken = _take(door, spec, free, backlog, choose=True)
+        taken = _take(door, spec, free, backlog, datagrams, choose=True)
         inherited.taken.update(sock.fileno() for sock, _ in taken)
         return taken
 
@@ -122,23 +123,27 @@ def _inherited(door: Doors) -> _Inherited:
 
 
 def _take(
-    door: Doors, spec: str, numbers: list[int], backlog: int | None, *, choose: bool
+    door: Doors, spec: str, numbers: list[int], backlog: int | None, datagrams: bool, *, choose: bool
 ) -> list[tuple[Socket, Endpoint]]:
-    """Wrap the descriptors, all or none; with *choose*, leave datagram sockets alone."""
+    """Wrap the descriptors, all or none; with *choose*, leave those alone that are of the other kind."""
     taken: list[tuple[Socket, Endpoint]] = []
     others: list[str] = []
     try:
         for number in numbers:
             sock = _wrap(door, spec, number)
             try:
-                if sock.getsockopt(SOL_SOCKET, SO_TYPE) != SOCK_DGRAM:
-                    taken.append((sock, _ready(spec, number, sock, backlog)))
+                if (sock.getsockopt(SOL_SOCKET, SO_TYPE) == SOCK_DGRAM) == datagrams:
+                    taken.append((sock, _ready(spec, number, sock, backlog, datagrams)))
                     continue
             except BaseException:
                 sock.detach()
                 raise
             sock.detach()
-            others.append(f"descriptor {number} is a datagram socket, which cannot listen")
+            others.append(
+                f"descriptor {number} is a stream socket, which open_listener takes"
+                if datagrams
+                else f"descriptor {number} is a datagram socket, which cannot listen: open_datagram takes it"
+            )
         if others and not (choose and taken):
             raise ListenError(EINVAL, f"{spec}: {', '.join(others)}")
         for sock, _ in taken:
@@ -158,21 +163,23 @@ def _wrap(door: Doors, spec: str, number: int) -> Socket:
         raise ListenError(error.errno or EBADF, f"{spec}: descriptor {number} {what}", ((spec, error),)) from error
 
 
-def _ready(spec: str, number: int, sock: Socket, backlog: int | None) -> Endpoint:
+def _ready(spec: str, number: int, sock: Socket, backlog: int | None, datagrams: bool) -> Endpoint:
     """Check what the descriptor is, listen if that is all that is missing, and say where it is bound."""
     endpoint = Endpoint.local(sock)
-    if _is_listening(sock):
+    if not datagrams and _is_listening(sock):
         return endpoint
     try:
         peer = Endpoint.peer(sock)
     except OSError:
         pass
     else:
-        raise ListenError(EINVAL, f"{spec}: descriptor {number} is a connection to {peer}, not a listening socket")
+        wanted = "one that anybody may send to" if datagrams else "a listening socket"
+        raise ListenError(EINVAL, f"{spec}: descriptor {number} is a connection to {peer}, not {wanted}")
     if not sock.getsockname() or getattr(endpoint, "port", None) == 0:
         # listen(2) would bind it to a random port that nobody knows.
         raise ListenError(EINVAL, f"{spec}: descriptor {number} is a socket that is not bound to any address")
-    sock.listen(SOMAXCONN if backlog is None else backlog)
+    if not datagrams:
+        sock.listen(SOMAXCONN if backlog is None else backlog)
     return endpoint
 
 

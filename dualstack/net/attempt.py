@@ -68,6 +68,8 @@ def local_addresses(door: Doors, local: Local | None) -> list[IPEndpoint] | None
             found = of_interface(address.name or "", address.port, address.family)
         elif address.endpoint is not None:
             found = [address.endpoint]
+        elif address.kind == "host" and isinstance(address.port, int) and _is_interface(address.host or ""):
+            found = of_interface(address.host or "", address.port, address.family)  # "eth0": names are not resolved
         else:
             raise ValueError(f"local takes addresses, ports and interfaces (%eth0), not {str(local)!r}")
         found = [located(door, endpoint) for endpoint in found]
@@ -78,6 +80,12 @@ def local_addresses(door: Doors, local: Local | None) -> list[IPEndpoint] | None
     if not all(isinstance(endpoint, IPEndpoint) for endpoint in found):
         raise ValueError("local takes IP addresses; a Unix connection has no local address to choose")
     return [endpoint for endpoint in found if isinstance(endpoint, IPEndpoint)]
+
+
+def _is_interface(name: str) -> bool:
+    from .interfaces import interfaces
+
+    return name in interfaces()
 
 
 class Ways:

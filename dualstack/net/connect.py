@@ -76,7 +76,8 @@ def connect(
     * *host* may carry its port (``"[::1]:80"``), be ``"unix:/path"``, an Address or an Endpoint. ``"::"``,
       ``"0.0.0.0"`` and ``"*"`` mean loopback on every system.
     * *local*: where to connect from: a port, an address (``"192.0.2.1"``, ``"[::]:5000"``), an interface
-      (``"%eth0"``), or a list with one address per family. Candidates of a family without one are not tried.
+      (``"%eth0"``, or ``"eth0"``, as names are not resolved here), or a list with one address per family. Candidates
+      of a family without one are not tried.
     * *attempt_delay*: 0.01 to 2 seconds between attempts; None tries one address at a time.
     * *allow*: a function of each Endpoint, or networks; asked right before the socket is made, so that there is no
       second look-up to fool. ``dualstack.public_only`` keeps a server from reaching into its own network.
@@ -142,6 +143,16 @@ def reach(
     known = question.endpoints
     if known is not None and len(known) == 1 and trace is None:
         return alone(ways, known[0], started, timeout)
+    if known is not None and len(known) == 1 and trace is not None and known[0].family == AF_UNIX:
+        # Not a race: that would take a full queue for an end, and nothing may depend on who listens in.
+        telling = Telling(trace, ways.door, known[0])
+        try:
+            sock = alone(ways, known[0], started, timeout)
+        except OSError as error:
+            telling.failed(error)
+            raise
+        telling.won(sock)
+        return sock
     from .conductor import Settings
 
     settings = Settings(target_of(question), started, timeout, attempt_delay, resolution_delay, history, trace)
@@ -324,6 +335,37 @@ def alone(ways: Ways, endpoint: Endpoint, started: float, timeout: float | None,
         raise lone_failure(endpoint, failure, started, door.monotonic(), timeout)
     finally:
         del failure  # the exception's frame is this one: a cycle otherwise
+
+
+class Telling:
+    """Tells a trace about the one attempt there is, in the words of a race."""
+
+    __slots__ = ("_door", "_endpoint", "_trace")
+
+    def __init__(self, trace: Trace, door: Doors, endpoint: Endpoint) -> None:
+        self._trace = trace
+        self._door = door
+        self._endpoint = endpoint
+        self._tell("attempt-started")
+
+    def _tell(self, kind: str, error: BaseException | None = None) -> None:
+        from ..core.trace import TraceEvent
+
+        self._trace(TraceEvent(kind, self._door.monotonic(), self._endpoint, error))
+
+    def failed(self, error: OSError) -> None:
+        """It ended, or its time was up."""
+        attempts = getattr(error, "attempts", None)
+        cause = attempts[-1].error if attempts else error
+        self._tell("attempt-dropped" if cause is None else "attempt-failed", cause)
+
+    def won(self, sock: Socket) -> None:
+        """It is connected; closed if the trace raises."""
+        try:
+            self._tell("attempt-won")
+        except BaseException:
+            sock.close()
+            raise
 
 
 def lone_failure(

@@ -18,11 +18,11 @@ import errno
 from socket import AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, SOCK_DGRAM
 
 from .. import doors, platforms
-from ..core.endpoint import Endpoint, IPEndpoint, IPv4Endpoint, IPv6Endpoint
+from ..core.endpoint import AF_UNIX, Endpoint, IPEndpoint, IPv4Endpoint, IPv6Endpoint
 from ..core.plan import Request
 from ..errors import ListenError, UnsupportedError
 from .datagram_socket import DatagramSocket
-from .listen import Opener, needs_lookup, read_addresses
+from .listen import INHERITED, Opener, needs_lookup, read_addresses
 from .opened import close_all
 from .packet import Channel
 
@@ -68,7 +68,9 @@ def open_datagram(
     """Open a datagram socket that knows which of its addresses was asked, and answers from it.
 
     *host* takes every form ``open_listener`` takes, lists included, and means the same: ``"::"`` or ``"*"`` is both
-    families on one port, ``"%eth0"`` the addresses of that interface, ``"unix:/run/x.sock"`` a Unix datagram socket.
+    families on one port, ``"%eth0"`` the addresses of that interface, ``"unix:/run/x.sock"`` a Unix datagram socket;
+    ``"fd://3"``, ``"systemd:"`` and ``"systemd:name"`` take over bound datagram sockets that this process inherited,
+    and leave listeners to ``open_listener``.
     *port* None is the one in the text, else any free one.
 
     *remote* connects to one peer: an address, a name (its addresses are tried in order), or ``(host, port)``. Only its
@@ -85,7 +87,8 @@ def open_datagram(
     Raises ListenError as ``open_listener`` does, AddressError, ResolveError; UnsupportedError for what this system does
     not have; with *remote*, the OSError of the last address tried. ip(7), ipv6(7), RFC 3542, RFC 3678.
 
-    Linux; Windows checked under Wine; macOS and BSD never run.
+    Linux. Windows: receiving ran under Wine, which ignores the source of an answer, so that sending from one is known
+    by its layout only. macOS and the BSDs: never run.
     """
     local, peer = read_arguments(host, port, remote)
     resolved = {one: _look_up(one, passive=one is not peer) for one in to_look_up(local, peer)}
@@ -122,7 +125,7 @@ def read_arguments(
     if remote is None:
         return local, None
     peers = read_addresses(*remote) if isinstance(remote, tuple) else read_addresses(remote, None)
-    if peers[0].kind in ("fd", "systemd", "launchd", "interface"):
+    if peers[0].kind in (*INHERITED, "interface"):
         raise ValueError(f"{peers[0]} is nobody to connect to")
     return local, peers[0]
 
@@ -161,6 +164,8 @@ def open_read(
         world, rules, how, v6only=v6only, dual=dual, share=share, mode=mode, takeover=takeover, options=options
     )
     if peer is not None:
+        if any(one.kind in INHERITED for one in local or ()):
+            raise ValueError(f"{local[0] if local else ''}: who made an inherited socket connects it, not remote=")
         from .datagram_connect import connect_datagram
 
         opened = connect_datagram(
@@ -233,11 +238,14 @@ class DatagramOpener(Opener):
         opened = self.open_all(addresses, resolved)
         try:
             channels = []
+            if len(opened) > 1 and any(one.family == AF_UNIX for one in opened):  # inherited ones
+                raise ValueError("one Unix datagram socket at a time, and no IP addresses beside it")
             for one in opened:
                 dual = one.family == AF_INET6 and not one.socket.getsockopt(IPPROTO_IPV6, IPV6_V6ONLY)
-                self.rules.ignore_resets(one.socket)
-                if broadcast:
-                    self.permit_broadcast(one.socket)
+                if one.family != AF_UNIX:
+                    self.rules.ignore_resets(one.socket)
+                    if broadcast:
+                        self.permit_broadcast(one.socket)
                 channels.append(Channel(one.socket, dual=dual, timestamps=timestamps))
             return DatagramSocket(self.world, channels, strict=strict, source_selection=self._said(channels))
         except BaseException:
@@ -259,8 +267,6 @@ class DatagramOpener(Opener):
         return self.how if all(channel.tells_local for channel in channels) else _HOW_NONE
 
     def _requests(self, address: Address, resolved: Mapping[Address, Sequence[IPEndpoint]]) -> Iterable[Request]:
-        if address.kind in ("fd", "systemd", "launchd"):
-            raise UnsupportedError(f"{address} for datagrams", platforms.current.name, "bind the address itself")
         requests: list[Request] = []
         for request in super()._requests(address, resolved):
             if self.how == _HOW_SOCKETS and request.endpoint.is_unspecified:

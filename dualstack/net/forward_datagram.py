@@ -24,6 +24,7 @@ from socket import SOCK_DGRAM
 
 from ..core.endpoint import AF_UNIX, Endpoint, IPv4Endpoint, IPv6Endpoint
 from ..core.proxy_protocol import ProxyProtocolError, decode, encode_v2
+from ..errors import TruncatedError
 from .datagram import open_datagram
 from .forward_dial import Resolving
 from .loop import READ
@@ -84,13 +85,15 @@ class Datagrams:
                 if datagram is None:
                     return
                 self.sock.check(datagram, None, None)
+            except TruncatedError as error:
+                self.log.trouble("receive", f"{error}; dropped")
             except OSError as error:
-                self.log.trouble("receive", f"receiving on {self._where()}: {error}")
+                where = ", ".join(map(str, self.sock.endpoints))
+                self.log.trouble("receive", f"receiving on {where}: {error}")
+                self.crashed()
                 return
-            self._take(datagram)
-
-    def _where(self) -> str:
-        return ", ".join(map(str, self.sock.endpoints))
+            else:
+                self._take(datagram)
 
     def _take(self, datagram: Datagram) -> None:
         received = datagram._received

@@ -72,8 +72,12 @@ class Streams:
             if isinstance(taken, float):
                 self._pause(taken)
                 return
-            connection = Connection(self, *taken)
-            self.connections.add(connection)
+            try:
+                connection = Connection(self, *taken)
+                self.connections.add(connection)
+            except BaseException:  # no memory for it
+                taken[0].close()
+                raise
             try:
                 connection.start()
             except OSError as error:  # the client is gone already, or there is no descriptor for the target

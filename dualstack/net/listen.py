@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     #: What open_listener takes as a host.
     Host = str | os.PathLike[str] | os.PathLike[bytes] | Address | Endpoint | None
 
-__all__ = ("Opener", "gate_of", "needs_lookup", "open_listener", "read_addresses")
+__all__ = ("INHERITED", "Opener", "gate_of", "needs_lookup", "open_listener", "read_addresses")
 
-_INHERITED = ("fd", "systemd", "launchd")  # kinds of addresses that name open sockets
+INHERITED = ("fd", "systemd", "launchd")  # kinds of addresses that name open sockets
 _MAX_BACKLOG = 65535  # some kernels keep it in 16 bits and wrap (golang.org/issue/5030)
 
 
@@ -201,7 +201,7 @@ class Opener:
             for address in addresses:
                 if address.kind == "unix":
                     others.append(self._unix(address))
-                elif address.kind in _INHERITED:
+                elif address.kind in INHERITED:
                     self._adopt(address, others)
             for _, one in opened:
                 self.listen(one)
@@ -215,7 +215,7 @@ class Opener:
 
     def _requests(self, address: Address, resolved: Mapping[Address, Sequence[IPEndpoint]]) -> Iterable[Request]:
         """What *address* asks to have bound."""
-        if address.kind == "unix" or address.kind in _INHERITED:
+        if address.kind == "unix" or address.kind in INHERITED:
             return []
         if address.transport not in (None, self.protocol):
             verb = "open_datagram" if address.transport == "udp" else "open_listener"
@@ -377,7 +377,7 @@ class Opener:
     def _adopt(self, address: Address, others: list[Opened]) -> None:
         from .activation import adopt
 
-        adopted = adopt(str(address))
+        adopted = adopt(str(address), datagrams=self.type != SOCK_STREAM)
         for index, (sock, endpoint) in enumerate(adopted):
             try:
                 sock.setblocking(False)

@@ -53,7 +53,11 @@ def cause_of(error: BaseException) -> ConnectError | ResolveError | None:
             return one
         if isinstance(one, BaseException) and id(one) not in seen:
             seen.add(id(one))
-            waiting += (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+            waiting += (one.__cause__, getattr(one, "reason", None), *one.args)
+            if one.__suppress_context__:
+                # httpcore cuts the cause off (`raise ... from None`). A context that was not cut off may be anything:
+                # an error that the program was just dealing with, for one.
+                waiting.append(one.__context__)
     return None
 
 

@@ -381,16 +381,17 @@ def test_unix(connect, net, unix_path):
 
 
 @unix
-def test_full_unix_queue_is_an_error_and_not_a_wait(connect, net, unix_path):
-    if connect is PROACTOR:
-        pytest.skip("asyncio waits for EAGAIN of a Unix socket by itself; the selector drivers run it")
+def test_a_trace_does_not_change_what_a_full_unix_queue_means(connect, net, unix_path):
+    """It is asked again until time is up, as without a trace."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(unix_path)
         server.listen(0)
         net.open += net.fill(server)
-        with pytest.raises(ConnectError) as caught:
-            connect(host=f"unix:{unix_path}", trace=lambda event: None)
-        assert caught.value.errno == errno.EAGAIN
+        seen = []
+        with pytest.raises(TimeoutError) as caught:
+            connect(host=f"unix:{unix_path}", timeout=0.05, trace=lambda event: seen.append(event.kind))
+        assert isinstance(caught.value, ConnectError)
+        assert seen == ["attempt-started", "attempt-failed"]
 
 
 @silent

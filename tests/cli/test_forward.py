@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import urllib.request
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -144,6 +149,53 @@ def test_datagrams() -> None:
                 assert data == b"question"
                 server.sendto(b"answer", peer)
                 assert client.recv(100) == b"answer"
+
+
+def test_an_ipv4_only_server_for_ipv6_clients(tmp_path) -> None:
+    """What it is for: a server that only knows 127.0.0.1, asked over ::1."""
+    (tmp_path / "page.txt").write_text("the page", encoding="ascii")
+    handler = partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with Forward("[::1]:0", "--to", f"127.0.0.1:{server.server_port}", count=1) as run:
+                url = run.endpoints[0].url("http")
+                with urllib.request.urlopen(f"{url}/page.txt", timeout=20) as answer:
+                    assert answer.read() == b"the page"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args) -> None:
+        pass
+
+
+@pytest.mark.skipif(not shutil.which("sh") or os.name != "posix", reason="needs ulimit; runs on POSIX")
+def test_with_few_descriptors_everybody_is_served_in_turn(server) -> None:
+    """Fifty clients at once, and descriptors for a handful: nobody is refused, nobody is lost."""
+    command = f'ulimit -n 100 && exec "{sys.executable}" -m dualstack forward 127.0.0.1:0 --to {address_of(server)}'
+    with subprocess.Popen(["sh", "-c", command], cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        clients = []
+        try:
+            line = process.stdout.readline().removeprefix("forwarding ").partition(" to ")[0]
+            for _ in range(50):
+                clients.append(socket.create_connection(Endpoint.parse(line).sockaddr))
+                clients[-1].settimeout(20)
+            for number in range(50):
+                connection, _ = server.accept()
+                with connection:
+                    connection.sendall(b"%d" % number)
+                    # One is served at a time here, in the order of arrival.
+                    assert clients[number].recv(100) == b"%d" % number
+                    clients[number].close()
+                    assert connection.recv(1) == b""
+        finally:
+            for client in clients:
+                client.close()
+            process.kill()
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -231,4 +231,22 @@ class Aiohttp(Kind):
         return asyncio.run(self._play(scenario, options))
 
 
-KINDS = (Urllib3, Requests, Httpx, HttpxAsyncio, HttpxTrio, Aiohttp)
+class AiohttpUvloop(Aiohttp):
+    name, needs = "aiohttp-uvloop", ("aiohttp", "uvloop")
+
+    def run(self, scenario, **options):
+        import uvloop
+
+        return uvloop.run(self._play(scenario, options))
+
+
+class HttpxUvloop(HttpxAsyncio):
+    name, needs = "httpx-uvloop", ("httpx", "uvloop")
+
+    def run(self, scenario, **options):
+        import uvloop
+
+        return uvloop.run(self._play(scenario, options))
+
+
+KINDS = (Urllib3, Requests, Httpx, HttpxAsyncio, HttpxTrio, HttpxUvloop, Aiohttp, AiohttpUvloop)

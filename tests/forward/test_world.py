@@ -146,6 +146,16 @@ def test_a_name_that_does_not_exist(world, told) -> None:
     assert "'app.example' does not resolve" in told()[0]
 
 
+@pytest.mark.parametrize(("times", "ended"), [(2, False), (3, True)])
+def test_a_target_that_is_ourselves(world, told, times, ended) -> None:
+    """The kernel may give a connection to a free local port that very port: that is no server."""
+    world.destination(TO, 81, [*[testing.self_connects(after=0.1)] * times, testing.connects()])
+    story = Story(world)
+    story.client(0.0, "waits")
+    assert story.run(3.0) == {"waits": ended}
+    assert ("connected to itself" in "".join(told())) == ended
+
+
 def test_closing_while_the_resolver_is_silent(world) -> None:
     world.answer("app.example", [TO], after=float("inf"))
     story = Story(world)
@@ -272,6 +282,22 @@ def test_a_session_ends_when_it_was_quiet(world) -> None:
     forwarder.run()
     client.close()
     assert seen == {12.9: 1, 13.1: 0}
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOMEM, "no memory"), MemoryError()], ids=["error", "fault"])
+def test_receiving_that_fails_is_tried_again_after_a_pause(world, fault) -> None:
+    forwarder = open_forwarder("udp://127.0.0.1:53", f"{TO}:53")
+    client = world.socket(2, 2)
+    client.bind(("127.0.0.1", 4000))
+    world.at(1.0, lambda: world.fail("recv", fault))
+    world.at(1.0, lambda: client.sendto(b"question", ("127.0.0.1", 53)))
+    seen = {}
+    for when in (1.4, 1.6):
+        world.at(when, lambda when=when: seen.update({when: forwarder.connections}))
+    world.at(3.0, forwarder.close)
+    forwarder.run()
+    client.close()
+    assert seen == {1.4: 0, 1.6: 1}
 
 
 def test_datagrams_wait_for_a_name(world) -> None:

@@ -7,17 +7,24 @@ DUALSTACK_STRESS_SECONDS for a longer run.
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import contextlib
 import gc
+import inspect
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import dualstack
+from dualstack import aio
 
 THREADS = 32
 SECONDS = float(os.environ.get("DUALSTACK_STRESS_SECONDS", "1"))
@@ -82,7 +89,90 @@ def history() -> None:
     dualstack.history.clear()
 
 
-VERBS: list[Callable[[], None]] = [parse, resolve, capabilities, interfaces, talk, refused, datagrams, history]
+def guards() -> None:
+    endpoint = dualstack.Endpoint.parse("127.0.0.1:80")
+    assert not dualstack.public_only(endpoint)
+    assert dualstack.anyone(endpoint)
+
+
+def routes() -> None:
+    with contextlib.suppress(dualstack.UnsupportedError):  # Wine's GetBestRoute2, and systems never looked at
+        assert dualstack.source_for("127.0.0.1").host == "127.0.0.1"
+    with contextlib.suppress(dualstack.UnsupportedError):
+        default = dualstack.default_interface()
+        assert default is None or default.name in {route.interface for route in dualstack.gateways()}
+
+
+def watch() -> None:
+    with dualstack.watch_interfaces() as watcher:
+        assert any(nic.is_loopback for nic in watcher.interfaces)
+
+
+def unix() -> None:
+    folder = tempfile.mkdtemp(prefix="ds")
+    path = os.path.join(folder, "s")
+    with dualstack.open_listener(f"unix:{path}") as listener, dualstack.connect(f"unix:{path}", timeout=WAIT) as client:
+        connection, _ = listener.accept(WAIT)
+        with connection:
+            assert dualstack.peer_credentials(connection).pid in (os.getpid(), None)
+            dualstack.send_fds(client, b"x", [client.fileno()])
+            data, received = dualstack.recv_fds(connection, 1, 1)
+            assert data == b"x"
+            os.close(received[0])
+    os.rmdir(folder)
+
+
+def shared() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        dualstack.from_share(dualstack.share(server, os.getpid())) as same,
+    ):
+        assert same.getsockname() == server.getsockname()
+
+
+def awaited() -> None:
+    async def answer(reader, writer) -> None:
+        writer.write(await reader.read(1))
+        writer.close()
+
+    async def main() -> None:
+        assert await aio.resolve("127.0.0.1", 80) == [dualstack.Endpoint.parse("127.0.0.1:80")]
+        async with await aio.open_listener("127.0.0.1", 0) as listener:
+            with await aio.connect("127.0.0.1", listener.port, timeout=WAIT) as client:
+                connection, peer = await listener.accept(WAIT)
+                with connection:
+                    assert peer == dualstack.Endpoint.local(client)
+        async with await aio.start_server(answer, "127.0.0.1", 0) as server:
+            reader, writer = await aio.open_connection("127.0.0.1", server.port, timeout=WAIT)
+            writer.write(b"x")
+            assert await reader.read(1) == b"x"
+            writer.close()
+            await writer.wait_closed()
+        async with await aio.open_datagram("127.0.0.1", 0) as one:
+            await one.send(b"to oneself", one.endpoints[0])
+            assert (await one.recv(WAIT)).data == b"to oneself"
+        async with aio.watch_interfaces() as watcher:
+            assert any(nic.is_loopback for nic in watcher.interfaces)
+
+    asyncio.run(main())
+
+
+VERBS: list[Callable[[], None]] = [
+    parse, resolve, capabilities, interfaces, talk, refused, datagrams, history, guards, routes, watch, awaited,
+]  # fmt: skip
+if hasattr(socket, "AF_UNIX"):
+    VERBS.append(unix)
+if sys.platform == "win32":
+    VERBS.append(shared)
+
+
+def test_no_verb_is_left_out() -> None:
+    """Each public function of the package is called above, by its name."""
+    tree = ast.parse(Path(__file__).read_text("utf-8"))
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for prefix, module in (("dualstack", dualstack), ("aio", aio)):
+        verbs = {name for name in module.__all__ if inspect.isroutine(getattr(module, name))}
+        assert verbs and verbs <= {name.partition(".")[2] for name in called if name.startswith(f"{prefix}.")}
 
 
 @pytest.mark.slow

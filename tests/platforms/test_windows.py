@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 import dualstack
 from dualstack import UnsupportedError, testing
+from dualstack.platforms.windows import Windows
 
 
 def options(listener) -> list[dict[str, int]]:
@@ -37,3 +40,18 @@ def test_ports_are_not_shared() -> None:
         with pytest.raises(UnsupportedError, match="on Windows"):
             dualstack.open_listener("::", 80, reuse_port=True)
         assert world.open_things() == []
+
+
+def test_a_reset_is_asked_for_with_two_short_numbers() -> None:
+    """LINGER of winsock2.h: two u_shorts, where POSIX has two ints."""
+    told = []
+    Windows().reset_on_close(SimpleNamespace(setsockopt=lambda *arguments: told.append(arguments)))
+    assert told == [(0xFFFF, 0x0080, b"\1\0\0\0")]
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"), [(0x80000023, True), (0xA000000C, False)], ids=["socket", "symbolic-link"]
+)
+def test_a_socket_file_is_told_by_its_reparse_tag(tag: int, expected: bool) -> None:
+    assert Windows().is_socket_file(SimpleNamespace(st_reparse_tag=tag)) is expected
+    assert Windows().is_socket_file(SimpleNamespace()) is False

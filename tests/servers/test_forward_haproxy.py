@@ -88,8 +88,11 @@ def through(front: Endpoint, server: socket.socket, data: bytes = b"hello") -> t
         while True:
             connection, _ = server.accept()
             with connection:
-                came = b"".join(iter(lambda c=connection: c.recv(65536), b""))
-                if came.endswith(data):  # not the one that looked whether HAProxy is up
+                try:
+                    came = b"".join(iter(lambda c=connection: c.recv(65536), b""))
+                except ConnectionResetError:  # the one that looked whether HAProxy is up
+                    continue
+                if came.endswith(data):
                     return Endpoint.local(client), came
 
 

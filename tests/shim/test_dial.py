@@ -138,6 +138,31 @@ def chained(cause):
         return error
 
 
+def cut_off(context):
+    """As httpcore's pool does it."""
+    try:
+        try:
+            try:
+                raise context
+            except OSError as error:
+                raise Wrapped("mapped") from error
+        except Wrapped as error:
+            raise error from None
+    except Wrapped as error:
+        return error
+
+
+def in_the_midst_of(context):
+    """A failure that came while the program was dealing with another one."""
+    try:
+        try:
+            raise context
+        except OSError:
+            raise Wrapped("unrelated")  # noqa: B904 - the context is the test
+    except Wrapped as error:
+        return error
+
+
 OURS = ConnectError(111, "cannot connect to a\n  b   0.000 s  Connection refused\n  c")
 
 
@@ -148,6 +173,9 @@ OURS = ConnectError(111, "cannot connect to a\n  b   0.000 s  Connection refused
         pytest.param(chained(OURS), True, id="cause"),
         pytest.param(Wrapped(Wrapped("x", reason=chained(OURS))), True, id="argument-reason-cause"),
         pytest.param(chained(ValueError()), False, id="another"),
+        pytest.param(cut_off(OURS), True, id="cut-off"),
+        pytest.param(in_the_midst_of(OURS), False, id="in-the-midst"),
+        pytest.param(chained(in_the_midst_of(OURS)), False, id="in-the-midst-below"),
         pytest.param(ResolveError(-2, "no"), True, id="name"),
     ],
 )

@@ -238,11 +238,10 @@ def test_public_names() -> None:
 
 
 def test_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "netifaces", raising=False)
+    monkeypatch.setitem(sys.modules, "netifaces", sys)  # so that what install puts there is taken back
     assert shim.install("netifaces") is netifaces
     import netifaces as installed
 
     assert installed is netifaces
-    monkeypatch.delitem(sys.modules, "netifaces")
     with pytest.raises(ValueError, match="no drop-in for 'psutil'"):
         shim.install("psutil")

@@ -295,3 +295,98 @@ def test_open_listener_takes_what_was_passed(listening):
     assert lines[1] == f"unix:{path}"
     assert lines[2] == "True"  # whoever made the file removes it
     assert "launchd activation is not available on" in lines[3]
+
+
+# --------------------------------------------------------------------- datagram sockets
+
+
+@pytest.fixture
+def bound(folder):
+    """A UDP socket, a Unix datagram socket and a listener, as open sockets."""
+    path = f"{folder}/d"
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as udp,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix,
+        socket.socket() as tcp,
+    ):
+        udp.bind(("127.0.0.1", 0))
+        unix.bind(path)
+        tcp.bind(("127.0.0.1", 0))
+        tcp.listen()
+        yield udp, unix, tcp, path
+    os.unlink(path)  # still there: it belongs to whoever made it
+
+
+DATAGRAMS = """
+import asyncio, dualstack, dualstack.aio
+def show(spec, **more):
+    try:
+        opened = dualstack.open_datagram(spec, **more)
+    except (dualstack.ListenError, ValueError) as error:
+        print(type(error).__name__, error)
+        return
+    kept.append(opened)
+    for sock in opened.sockets:
+        print(sock.fileno(), sock.family.name, sock.type.name, sock.get_inheritable(), *opened.endpoints)
+"""
+
+
+def test_datagram_sockets_are_taken_and_listeners_left(bound):
+    udp, unix, tcp, path = bound
+    code = (
+        DATAGRAMS
+        + 'show("systemd:web"); show("systemd:log"); print(adopt("systemd:")[0][0].fileno()); show("systemd:")'
+    )
+    lines = run(code, [udp, unix, tcp], extra="LISTEN_FDNAMES=web:log:web")
+    assert lines[:3] == [
+        f"3 AF_INET SOCK_DGRAM False 127.0.0.1:{udp.getsockname()[1]}",
+        f"4 AF_UNIX SOCK_DGRAM False unix:{path}",
+        "5",
+    ]
+    assert "systemd:: taken already" in lines[3]
+
+
+def test_inherited_datagram_sockets_answer(bound):
+    """Over IPv4 and Unix, from the sync verb and the awaited one; the file stays when they are closed."""
+    udp, unix, _, path = bound
+    code = (
+        DATAGRAMS
+        + """
+with dualstack.open_datagram("fd://3") as opened:
+    datagram = opened.recv(30)
+    opened.reply(datagram, b"from " + str(datagram.local).encode())
+async def main():
+    async with await dualstack.aio.open_datagram("fd://4") as opened:
+        datagram = await opened.recv(30)
+        await opened.reply(datagram, b"got it")
+asyncio.run(main())
+print(os.path.exists(%r))
+"""
+        % path
+    )
+    with socket.socket(type=socket.SOCK_DGRAM) as client, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as local:
+        local.bind(f"{path}.client")
+        client.sendto(b"who?", udp.getsockname())
+        local.sendto(b"who?", path)
+        assert run(code, [udp, unix]) == ["True"]
+        assert client.recv(100) == b"from 127.0.0.1:%d" % udp.getsockname()[1]
+        assert local.recv(100) == b"got it"
+    os.unlink(f"{path}.client")
+
+
+def test_what_is_no_datagram_socket_to_take(bound):
+    udp, unix, tcp, _ = bound
+    with socket.socket(type=socket.SOCK_DGRAM) as fresh, socket.socket(type=socket.SOCK_DGRAM) as connected:
+        connected.connect(udp.getsockname())
+        code = DATAGRAMS + (
+            'show("fd://3"); show("fd://4"); show("fd://5"); show("fd://99"); show(["fd://6", "fd://7"]);'
+            'show("fd://6", remote=("127.0.0.1", 9)); print(adopt("fd://3")[0][0].fileno())'
+        )
+        lines = run(code, [tcp, fresh, connected, udp, unix])
+    assert "descriptor 3 is a stream socket, which open_listener takes" in lines[0]
+    assert "descriptor 4 is a socket that is not bound to any address" in lines[1]
+    assert f"descriptor 5 is a connection to 127.0.0.1:{udp.getsockname()[1]}, not one that anybody" in lines[2]
+    assert "descriptor 99 is not open" in lines[3]
+    assert lines[4] == "ValueError one Unix datagram socket at a time, and no IP addresses beside it"
+    assert lines[5] == "ValueError fd://6: who made an inherited socket connects it, not remote="
+    assert lines[6] == "3"  # what was refused can still be taken as what it is

@@ -128,6 +128,86 @@ def test_a_full_queue_is_waited_for(verbs, run, path, fill):
     os.unlink(path)
 
 
+def told(seen):
+    """A trace that keeps what happened, and to whom."""
+    return lambda event: seen.append((event.kind, str(event.endpoint), getattr(event.error, "errno", None)))
+
+
+def test_a_trace_is_told_of_the_one_attempt(verbs, run, path, stale):
+    here = f"unix:{path}"
+
+    async def scenario():
+        seen = []
+        listener = await verbs.open_listener(here)
+        client = await verbs.connect(here, timeout=10, trace=told(seen))
+        server, _ = await listener.accept(timeout=10)
+        client.sendall(b"x")
+        assert server.recv(1) == b"x"
+        client.close()
+        server.close()
+        with pytest.raises(dualstack.ConnectError, match="not allowed"):
+            await verbs.connect(here, allow=lambda endpoint: False, trace=told(seen))
+        listener.close()
+        stale(path)
+        with pytest.raises(ConnectionRefusedError):
+            await verbs.connect(dualstack.UnixEndpoint(path), trace=told(seen))
+        assert seen == [
+            ("attempt-started", here, None),
+            ("attempt-won", here, None),
+            ("attempt-started", here, None),
+            ("attempt-failed", here, errno.EACCES),
+            ("attempt-started", here, None),
+            ("attempt-failed", here, errno.ECONNREFUSED),
+        ]
+
+    run(scenario())
+    os.unlink(path)
+
+
+def test_a_trace_does_not_change_what_a_full_queue_means(verbs, run, path):
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        listener.bind(path)
+        listener.listen(0)
+        first.connect(path)
+        seen = []
+
+        def trace(event):
+            told(seen)(event)
+            if len(seen) == 3:  # the second attempt has begun, and finds the queue full or not: both are right
+                listener.accept()[0].close()
+
+        async def scenario():
+            with pytest.raises(TimeoutError, match="stayed full"):
+                await verbs.connect(f"unix:{path}", timeout=0, trace=trace)
+            (await verbs.connect(f"unix:{path}", timeout=10, trace=trace)).close()
+
+        run(scenario())
+        kinds = [kind for kind, _, _ in seen]
+        assert kinds == ["attempt-started", "attempt-failed", "attempt-started", "attempt-won"]
+    os.unlink(path)
+
+
+@pytest.mark.parametrize("at", ["attempt-started", "attempt-won", "attempt-failed"])
+def test_a_trace_that_raises_ends_it_and_leaves_nothing(verbs, run, path, stale, at):
+    def trace(event):
+        if event.kind == at:
+            raise ZeroDivisionError
+
+    async def scenario():
+        if at == "attempt-failed":
+            stale(path)
+        else:
+            listener = await verbs.open_listener(f"unix:{path}")
+        with pytest.raises(ZeroDivisionError):  # the ledger of this folder sees what stays open
+            await verbs.connect(f"unix:{path}", timeout=10, trace=trace)
+        if at != "attempt-failed":
+            listener.close()
+
+    run(scenario())
+    if at == "attempt-failed":
+        os.unlink(path)
+
+
 def test_allow_is_asked(verbs, run, path):
     async def scenario():
         listener = await verbs.open_listener(f"unix:{path}")
