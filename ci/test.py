@@ -176,7 +176,8 @@ def plan(found: dict[str, str], others: list[str]) -> tuple[list[str], list[tupl
     run += [f"{factor}-{SYSTEM}" for factor in sorted(found) if f"{factor}-{SYSTEM}" not in run]
     if not any(factor.startswith("pypy") for factor in found):
         old = [factor for factor in others if factor.startswith("pypy")]
-        skipped.append(("pypy", f"{old[0]} is older than 3.10" if old else "no pypy3 on PATH or under pyenv"))
+        reason = f"{old[0]} is older than 3.10" if old else "no pypy3 on PATH or under pyenv"
+        skipped.append(("pypy", f"{reason}; tox run -e debian fetches one"))
     skipped += [(f"py*-{name}", f"runs on {name} only") for name in ("linux", "macos", "windows") if name != SYSTEM]
     reason = namespaces()
     if reason:

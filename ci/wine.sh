@@ -4,6 +4,7 @@
 #   ci/wine.sh -- -q tests/core     the tests, as `python.exe -m pytest -q tests/core`; default: all but netns
 #   ci/wine.sh -m dualstack         python.exe with these arguments, the checkout on its path
 #   ci/wine.sh --set-up             only make what is missing
+#   ci/wine.sh --root               only make the Debian 13 root, and say where it is (ci/pypy.sh)
 #   ci/wine.sh --state              say what is there; exit status 0 when nothing needs to be made
 #   ci/wine.sh --remove             delete all of it
 #
@@ -127,17 +128,27 @@ make_prefix() {
     touch "$prefix/.ready"
 }
 
-set_up() {
-    ready && return
+alone() { # one set-up at a time; the lock goes with the descriptor
     reason=$(why_not)
     [ -z "$reason" ] || fail "$reason"
     mkdir -p "$work"
-    # One set-up at a time; the lock goes with the descriptor.
     exec 9>"$work/lock"
     flock 9
+}
+
+set_up() {
+    ready && return
+    alone
     make_python
     make_root
     make_prefix
+    exec 9>&-
+}
+
+set_up_root() {
+    [ -e "$root/.ready" ] && return
+    alone
+    make_root
     exec 9>&-
 }
 
@@ -157,6 +168,7 @@ case ${1-} in
         exit 3
         ;;
     --set-up) set_up; exit 0 ;;
+    --root) set_up_root; echo "$root"; exit 0 ;;
     --remove) rm -rf --one-file-system "$work"; exit 0 ;;
 esac
 

@@ -104,10 +104,11 @@ class AsyncDatagramSocket:
         self._sock = sock
         self._backend = backend
         self._waiting: Waiting
+        self._reader: ReaderWaiting | None = None
         if not isinstance(backend, AsyncioBackend):
             self._waiting = TrioWaiting(sock)
         elif backend.can_wait:
-            self._waiting = ReaderWaiting(sock, backend.loop)
+            self._waiting = self._reader = ReaderWaiting(sock, backend.loop)
         else:
             self._waiting = ThreadWaiting(sock, backend.loop)
         self._taken = self._waiting.taken
@@ -154,12 +155,21 @@ class AsyncDatagramSocket:
         self, timeout: float | None = None, *, max_size: int | None = None, strict: bool | None = None
     ) -> Datagram:
         """Wait for a datagram; as ``DatagramSocket.recv``. Cancelling loses none."""
-        if self._taken:
-            datagram = self._waiting.take()
-            if datagram is not None:
-                if datagram._received[2] or max_size is not None or self._unix:
-                    self._sock.check(datagram, max_size, strict)
-                return datagram
+        taken, reader = self._taken, self._reader
+        if not taken and reader is not None and timeout is None and not self._sock.closed:
+            future = reader.queue()
+            try:
+                await future
+            except BaseException:
+                reader.leave(future)
+                raise
+        if taken:
+            datagram = taken.popleft()
+            if isinstance(datagram, OSError):
+                raise datagram
+            if datagram._received[2] or max_size is not None or self._unix:
+                self._sock.check(datagram, max_size, strict)
+            return datagram
         return await self._receive(None, timeout, max_size, strict)
 
     async def recv_into(self, buffer: Any, timeout: float | None = None, *, strict: bool | None = None) -> Datagram:
@@ -189,8 +199,8 @@ class AsyncDatagramSocket:
         strict: bool | None,
     ) -> Datagram:
         sock, waiting = self._sock, self._waiting
-        if waiting.checkpoints:
-            await self._backend.checkpoint()
+        await waiting.enter()
+        waited = False
         deadline: float | None = None
         while True:
             sock.check_open()
@@ -203,12 +213,15 @@ class AsyncDatagramSocket:
             if datagram is None and (receive is not None or waiting.tries or (left is not None and left <= 0)):
                 datagram = sock.grab(receive)
             if datagram is not None:
+                if not waited:
+                    await waiting.give_way()
                 sock.check(datagram, max_size, strict)
                 return datagram
             if left is not None and left <= 0:
                 raise TimeoutError(errno.ETIMEDOUT, f"no datagram within {timeout:g} s")
             # With a buffer of the caller's the reader must not take the datagram, only say that there is one.
             await waiting.wait(left, taking=receive is None)
+            waited = True
 
     def __aiter__(self) -> AsyncDatagramSocket:
         return self
@@ -225,7 +238,10 @@ class AsyncDatagramSocket:
 
     async def reply(self, datagram: Datagram, data: Any, timeout: float | None = None) -> int:
         """Answer from the address that was asked; as ``DatagramSocket.reply``. Waits only for room to send."""
+        reader = self._reader
         try:
+            if reader is not None and reader.registered:  # which holds the socket
+                return self._sock.answer(datagram, data, 0)
             return self._sock.reply(datagram, data, 0)
         except TimeoutError:
             return await self._again(lambda: self._sock.reply(datagram, data, 0), timeout)

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from ..net.packet import Datagram
 
 _MOST = 32  # datagrams taken in one turn of the event loop
+_MOST_LONELY = 6  # at most 63 turns go by without a look for a second datagram
 
-__all__ = ("ReaderWaiting", "ThreadWaiting", "TrioWaiting", "Waiting")
+__all__ = ("Handover", "ReaderWaiting", "ThreadWaiting", "TrioWaiting", "Waiting")
 
 
 class Waiting:
@@ -35,8 +36,6 @@ class Waiting:
 
     #: Whether a receive should be tried before waiting.
     tries = True
-    #: Whether every call has to give other tasks a turn, as trio promises.
-    checkpoints = False
 
     def __init__(self, sock: DatagramSocket) -> None:
         self.sock = sock
@@ -51,6 +50,12 @@ class Waiting:
         if isinstance(one, OSError):
             raise one
         return one
+
+    async def enter(self) -> None:
+        """Notice a cancellation, as every call does under trio."""
+
+    async def give_way(self) -> None:
+        """Give other tasks a turn, as every call does under trio, also one that need not wait; not to be cancelled."""
 
     async def wait(self, seconds: float | None, *, taking: bool) -> None:
         """Return when it is worth trying again, or after *seconds*; with *taking* something may be taken on the way."""
@@ -76,37 +81,47 @@ class ReaderWaiting(Waiting):
     def __init__(self, sock: DatagramSocket, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(sock)
         self._loop = loop
-        self._waiters: deque[tuple[_Handover, bool]] = deque()
-        self._registered: list[int] = []
+        self._waiters: deque[Handover] = deque()
+        self.registered: list[int] = []  # descriptors; while there are any, the socket is held
+        self._lonely = 0  # how often in a row, on a logarithmic scale, nothing came with the first datagram
+        self._singles = 0  # turns left in which only one is taken
+
+    def queue(self, *, taking: bool = True) -> Handover:
+        """Something to await until it is worth trying again; who is interrupted while waiting calls ``leave``."""
+        if not self.registered:
+            self._register()
+        future = Handover(self._loop, taking)
+        self._waiters.append(future)
+        return future
+
+    def leave(self, future: Handover) -> None:
+        """Wait no more, because of a timeout or a cancellation."""
+        try:
+            self._waiters.remove(future)
+        except ValueError:
+            # The reader took it out and has handed over to it: the next in line fetches what was taken. In the next
+            # turn of the loop: here a task is running.
+            if self.taken:
+                self._loop.call_soon(self._wake_one)
 
     async def wait(self, seconds: float | None, *, taking: bool) -> None:
-        if not self._registered:
-            self._register()
-        future = _Handover(self._loop)
-        entry = future, taking
-        self._waiters.append(entry)
+        future = self.queue(taking=taking)
         timer = None if seconds is None else self._loop.call_later(seconds, _finish, future)
         try:
             await future
         except BaseException:
-            # Cancelled after the reader had handed over to this one: the next in line fetches what was taken. In the
-            # next turn of the loop: here a task is running.
-            if self.taken:
-                self._loop.call_soon(self._wake_one)
+            self.leave(future)
             raise
         finally:
             if timer is not None:
                 timer.cancel()
-            try:
-                self._waiters.remove(entry)
-            except ValueError:
-                pass  # the reader took it out
+                if future in self._waiters:  # the time is over
+                    self._waiters.remove(future)
 
     def _wake_one(self) -> None:
-        while self._waiters:
-            future, _ = self._waiters.popleft()
-            if not future.done():
-                future.resume()
+        waiters = self._waiters
+        while waiters:
+            if waiters.popleft().resume():
                 return
 
     def _register(self) -> None:
@@ -114,13 +129,13 @@ class ReaderWaiting(Waiting):
         try:
             for real in self.sock.sockets:
                 self._loop.add_reader(real.fileno(), self._readable)
-                self._registered.append(real.fileno())
+                self.registered.append(real.fileno())
         except BaseException:
             self._unregister()
             raise
 
     def _unregister(self) -> None:
-        registered, self._registered = self._registered, []
+        registered, self.registered = self.registered, []
         try:
             for number in registered:
                 self._loop.remove_reader(number)
@@ -129,19 +144,34 @@ class ReaderWaiting(Waiting):
 
     def _readable(self) -> None:
         waiters = self._waiters
-        while waiters and waiters[0][0].done():
+        while waiters and waiters[0].done():
             waiters.popleft()
         if not waiters:
             self._unregister()  # nobody waits: the loop would call again and again
             return
-        if waiters[0][1]:
-            self.sock.take_row(self.taken, _MOST)
-            for _ in range(len(waiters)):  # each once: one that is resumed may come back and wait again
-                if not self.taken:
-                    break
-                self._wake_one()
-        else:
+        if not waiters[0].taking:
             self._wake_one()
+            return
+        self._take()
+        taken = self.taken
+        for _ in range(min(len(waiters), len(taken))):  # each once: one that is resumed may come back and wait again
+            if taken:
+                self._wake_one()
+
+    def _take(self) -> None:
+        """Take what is there; where that is one datagram each time, look for a second one more and more seldom.
+
+        To look and find nothing costs a receive and an exception, a tenth of an echo. Not to look costs a turn of the
+        loop when there is something, so one that is found ends the restraint.
+        """
+        if self._singles:
+            self._singles -= 1
+            self.sock.take_row(self.taken, 1)
+            return
+        before = len(self.taken)
+        self.sock.take_row(self.taken, _MOST)
+        self._lonely = min(self._lonely + 1, _MOST_LONELY) if len(self.taken) - before < 2 else 0
+        self._singles = 2**self._lonely - 1
 
     def close(self) -> None:
         try:
@@ -151,15 +181,16 @@ class ReaderWaiting(Waiting):
             else:
                 self._loop.call_soon_threadsafe(self._end)
         except RuntimeError:  # the loop is closed, and with it its selector
-            self._registered.clear()
+            self.registered.clear()
             self.sock.release(self)
             self.drop()
 
     def _end(self) -> None:
-        if self._registered:
+        if self.registered:
             self._unregister()
-        for future, _ in self._waiters:
+        for future in self._waiters:
             _finish(future)
+        self._waiters.clear()
         self.drop()
 
 
@@ -221,8 +252,6 @@ class ThreadWaiting(Waiting):
 class TrioWaiting(Waiting):
     """trio. One task waits in the loop, the others queue behind a lock: trio has one waiter per descriptor."""
 
-    checkpoints = True
-
     def __init__(self, sock: DatagramSocket) -> None:
         import trio
 
@@ -230,19 +259,41 @@ class TrioWaiting(Waiting):
         self._turn = trio.Lock()
         self._token = trio.lowlevel.current_trio_token()
 
+    async def enter(self) -> None:
+        import trio
+
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+    async def give_way(self) -> None:
+        import trio
+
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
     async def wait(self, seconds: float | None, *, taking: bool) -> None:
         import trio
 
-        with trio.CancelScope() as scope:
-            if seconds is not None:
-                scope.deadline = trio.current_time() + seconds
-            async with self._turn:
-                me = object()
-                self.sock.hold(me)
-                try:
-                    await self._wait_any()
-                finally:
-                    self.sock.release(me)
+        if seconds is None:
+            await self._wait_in_turn()
+            return
+        with trio.CancelScope(deadline=trio.current_time() + seconds):
+            await self._wait_in_turn()
+
+    async def _wait_in_turn(self) -> None:
+        from trio import WouldBlock
+
+        try:
+            self._turn.acquire_nowait()  # the other way is a turn of the loop, and the waiting is one already
+        except WouldBlock:
+            await self._turn.acquire()
+        try:
+            me = object()
+            self.sock.hold(me)
+            try:
+                await self._wait_any()
+            finally:
+                self.sock.release(me)
+        finally:
+            self._turn.release()
 
     async def _wait_any(self) -> None:
         import trio
@@ -284,7 +335,7 @@ class TrioWaiting(Waiting):
                 trio.lowlevel.notify_closing(real)
 
 
-class _Handover:
+class Handover:
     """A future whose waiter runs on inside ``resume()`` instead of one turn of the loop later.
 
     asyncio tasks wait for anything with this protocol, not only for ``asyncio.Future``. The turn that is saved is one
@@ -292,9 +343,10 @@ class _Handover:
     no task is running; everything else goes through ``set_result``, which waits for the next turn as a future does.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_done", "_loop")
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_done", "_loop", "taking")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, taking: bool) -> None:
+        self.taking = taking  # whether the reader may take a datagram, or only says that there is one
         self._asyncio_future_blocking = False
         self._callback: Callable[[object], object] | None = None
         self._cancelled = False
@@ -306,7 +358,8 @@ class _Handover:
         if not self._done:
             self._asyncio_future_blocking = True
             yield self
-        self.result()
+        if self._cancelled:
+            self.result()
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
@@ -336,11 +389,16 @@ class _Handover:
         self._done = True
         self._later()
 
-    def resume(self) -> None:
+    def resume(self) -> bool:
+        """Let the waiter run on, here and now; False when nobody waits any more."""
+        if self._done:
+            return False
         self._done = True
-        callback, self._callback = self._callback, None
-        if callback is not None and self._context is not None:
-            self._context.run(callback, self)
+        callback, context = self._callback, self._context
+        if callback is not None and context is not None:
+            self._callback = None
+            context.run(callback, self)
+        return True
 
     def _later(self) -> None:
         callback, self._callback = self._callback, None
@@ -348,7 +406,7 @@ class _Handover:
             self._loop.call_soon(callback, self, context=self._context)
 
 
-def _finish(future: asyncio.Future[None] | _Handover) -> None:
+def _finish(future: asyncio.Future[None] | Handover) -> None:
     if not future.done():
         future.set_result(None)
 

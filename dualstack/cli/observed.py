@@ -260,7 +260,7 @@ def _place() -> _Place | None:
         if module.startswith("dualstack."):
             if not module.startswith(_TRANSPARENT):
                 break
-        elif module == "__main__" or not _is_library(frame.f_code.co_filename):
+        elif module == "__main__" or not _is_library(frame):
             return _Place(frame, through, names)
         else:
             through.append(module)
@@ -272,9 +272,12 @@ def _place() -> _Place | None:
     return None
 
 
-def _is_library(filename: str) -> bool:
-    if filename.startswith("<frozen "):
+def _is_library(frame: FrameType) -> bool:
+    if frame.f_code.co_filename.startswith("<frozen "):
         return True
+    filename = frame.f_globals.get("__file__")  # code in a zip file (embedded Pythons) has the bare name alone
+    if not isinstance(filename, str):
+        filename = frame.f_code.co_filename
     return filename.startswith(_LIBRARY) and not any(part in filename for part in _PACKAGES)
 
 

@@ -87,7 +87,7 @@ class ControlLayout:
     __slots__ = (
         "_header",
         "_align",
-        "_pktinfo",
+        "pktinfo",
         "_in_pktinfo",
         "_in6_pktinfo",
         "_ttl",
@@ -109,7 +109,7 @@ class ControlLayout:
         get = constants.get
         self._header = Struct(header)
         self._align = align
-        self._pktinfo = pktinfo
+        self.pktinfo: str = pktinfo
         self._in_pktinfo = get("IP_PKTINFO") if pktinfo else None
         self._in6_pktinfo = get("IPV6_PKTINFO")
         # Linux answers with the option that sets the field, the BSDs with the one that asks, Windows with either.
@@ -145,7 +145,7 @@ class ControlLayout:
                     facts.traffic_class = _integer(data)
             elif level == 0:
                 if kind == self._in_pktinfo and size >= 8:
-                    if self._pktinfo == "addr index":
+                    if self.pktinfo == "addr index":
                         four, index = data[:4], data[4:8]
                     elif size >= 12:
                         index, facts.source, four = data[:4], data[4:8], data[8:12]
@@ -193,7 +193,7 @@ class ControlLayout:
             return ((41, self._in6_pktinfo, packed + index),)
         packed = _ANY4 if address is None else address
         if self._in_pktinfo is not None:
-            data = packed + index if self._pktinfo == "addr index" else index + packed + _ANY4
+            data = packed + index if self.pktinfo == "addr index" else index + packed + _ANY4
             return ((0, self._in_pktinfo, data),)
         if self._sendsrcaddr is None or interface:
             # IP_SENDSRCADDR carries no interface.

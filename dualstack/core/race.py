@@ -27,7 +27,8 @@ The rules of the race:
 3. The next attempt begins ``attempt_delay`` after the previous one, or at once when the *newest* attempt
    fails. The failure of an older one changes nothing: its successor is already running.
 4. Attempts are never cut short by their successors. A slow good route still wins if the others fail. Only an
-   explicit ``width`` closes the oldest attempt when one more than *width* would run.
+   explicit ``width`` closes the oldest attempt when one more than *width* would run. ``connect`` has no argument for
+   it: it could close the one route that works, and the attempt delay bounds the number of attempts already.
 5. The first success wins. All rivals are dropped in the same batch as the verdict, and an attempt that
    connects after its Drop (the photo finish) is answered by Drop again.
 6. ``attempt_delay=None`` is strictly one at a time. Then, and only then, each attempt gets a share of the

@@ -87,7 +87,8 @@ def open_datagram(
     Raises ListenError as ``open_listener`` does, AddressError, ResolveError; UnsupportedError for what this system does
     not have; with *remote*, the OSError of the last address tried. ip(7), ipv6(7), RFC 3542, RFC 3678.
 
-    Linux; Windows checked under Wine; macOS and BSD never run.
+    Linux. Windows: receiving ran under Wine, which ignores the source of an answer, so that sending from one is known
+    by its layout only. macOS and the BSDs: never run.
     """
     local, peer = read_arguments(host, port, remote)
     resolved = {one: _look_up(one, passive=one is not peer) for one in to_look_up(local, peer)}

@@ -292,30 +292,34 @@ class DatagramSocket(Groups):
         (EADDRNOTAVAIL) when the address that was asked is not one of this host any more, rather than answering from
         another; EMSGSIZE when *data* is too long for a datagram.
         """
-        channel = datagram._channel
-        _, control, _, raw = datagram._received
         me = get_ident()
         try:
             self._inside[me] = None
-            if self._closing:
-                raise closed()
-            try:
-                source = channel.answers[control[0]]
-            except (KeyError, IndexError):
-                source = channel.answer(control)
-            if channel.remote is not None:
-                raw = None
-            try:
-                sent: int = channel.sendmsg((data,), source, 0, raw)
-                return sent
-            except OSError as error:
-                return self._send(
-                    channel, data, source, raw, timeout, datagram.peer, datagram.local if source else None, error
-                )
+            return self.answer(datagram, data, timeout)
         finally:
             self._inside.pop(me, None)
             if self._closing:
                 self._finish()
+
+    def answer(self, datagram: Datagram, data: Any, timeout: float | None) -> int:
+        """``reply`` for one who holds the socket already (``hold``)."""
+        if self._closing:
+            raise closed()
+        channel = datagram._channel
+        _, control, _, raw = datagram._received
+        try:
+            source = channel.answers[control[0]]
+        except (KeyError, IndexError):
+            source = channel.answer(control)
+        if channel.remote is not None:
+            raw = None
+        try:
+            sent: int = channel.sendmsg((data,), source, 0, raw)
+            return sent
+        except OSError as error:
+            return self._send(
+                channel, data, source, raw, timeout, datagram.peer, datagram.local if source else None, error
+            )
 
     def send(
         self,

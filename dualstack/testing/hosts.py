@@ -125,6 +125,7 @@ class Host:
         privileged_below: int = 1024,
         root: bool = True,
         fd_limit: int = 1024,
+        ignores_source: bool = False,
     ) -> None:
         self.name = name
         self.platform = platform
@@ -165,6 +166,8 @@ class Host:
         self.holders: dict[int, str] = {}
         #: Descriptors the process may have open at once.
         self.fd_limit = fd_limit
+        #: Takes the source a datagram is to be sent from, and ignores it, as Wine does.
+        self.ignores_source: bool = ignores_source
 
     def index_of(self, nic: str) -> int:
         """The index of an interface; 0 when there is none of that name."""

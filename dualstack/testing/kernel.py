@@ -13,6 +13,7 @@ from .clock import Clock
 from .files import Files, Node
 from .hosts import Host
 from .network import Outcome
+from .packet_info import chosen_source, told
 from .ports import OpenSocket, as_seen, clash, error, is_multicast
 
 __all__ = ("Kernel",)
@@ -354,9 +355,9 @@ class Kernel:
             raise error(errno.ENOTCONN)
         if other is None or other.state == "closed":
             raise error(errno.ECONNREFUSED)
-        other.datagrams.append((data, opened.local))
+        other.datagrams.append((data, opened.local, []))
 
-    def send_datagram(self, opened: OpenSocket, data: bytes, address: Any) -> None:
+    def send_datagram(self, opened: OpenSocket, data: bytes, address: Any, control: Any = ()) -> None:
         if opened.family == AF_UNIX:
             self._send_unix(opened, data, address)
             return
@@ -364,13 +365,16 @@ class Kernel:
         if remote is None:
             raise error(errno.EDESTADDRREQ)
         host = remote[0][7:] if remote[0].startswith("::ffff:") else remote[0]
+        source = chosen_source(self.host, control)
         local = opened.local
         self._autobind(opened, host, remote[0] != host)
         sender = opened.local
+        if source is not None:
+            sender = (f"::ffff:{source}" if remote[0] != host else source, *opened.local[1:])
         if local is not None:
             opened.local = local  # unlike connect, sending from a wildcard binds it to nothing
         family = "6" if ":" in host else "4"
         for other in self.bound.get(remote[1], ()):
             if other.type == opened.type and other.covers().get(family) in (host, "::", "0.0.0.0"):
-                other.datagrams.append((data, as_seen(sender, other.family)))
+                other.datagrams.append((data, as_seen(sender, other.family), told(self.host, other, host)))
                 return

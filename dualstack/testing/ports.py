@@ -51,7 +51,7 @@ class OpenSocket:
         self.waiting: deque[OpenSocket] = deque()  # clients whose connection did not fit the queue
         self.peer: OpenSocket | None = None
         self.received: bytearray = bytearray()
-        self.datagrams: deque[tuple[bytes, Any]] = deque()
+        self.datagrams: deque[tuple[bytes, Any, list[Any]]] = deque()  # with the sender and control messages
         self.ended = False  # the peer will send no more
         self.reset = False
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..platforms.constants import TABLES
+from .packet_info import fitting
 from .ports import OpenSocket, error
 
 if TYPE_CHECKING:
@@ -246,9 +247,12 @@ class FakeSocket(socket.socket):
         self.send(data, flags)
 
     def sendto(self, data: Any, *rest: Any) -> int:
+        return self._send_datagram(bytes(data), rest[-1])
+
+    def _send_datagram(self, data: bytes, address: Any, control: Any = ()) -> int:
         opened = self._call("sendto")
-        self._world.kernel.send_datagram(opened, bytes(data), rest[-1])
-        return len(bytes(data))
+        self._world.kernel.send_datagram(opened, data, address, control)
+        return len(data)
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
         return self.recvfrom(bufsize, flags)[0]
@@ -260,13 +264,19 @@ class FakeSocket(socket.socket):
         return len(data)
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
-        opened = self._call("recv")
+        data, _, _, sender = self.recvmsg(bufsize, 0, flags)
+        return data, sender
+
+    def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0) -> tuple[bytes, list[Any], int, Any]:
+        opened, host = self._call("recv"), self._world.host
         if opened.type == socket.SOCK_STREAM and opened.state not in ("connected", "failed"):
             raise error(errno.ENOTCONN)
         self._wait(lambda: opened.readable, "recv")
         if opened.datagrams:
-            data, sender = opened.datagrams.popleft()
-            return data[:bufsize], sender
+            data, sender, messages = opened.datagrams.popleft()
+            control, lost = fitting(host, messages, ancbufsize)
+            cut = host.platform.udp.constants.get("MSG_TRUNC", 0x20) if len(data) > bufsize else 0
+            return data[:bufsize], control, lost | cut, sender
         if opened.reset:
             raise error(errno.ECONNRESET)
         if opened.state == "failed":
@@ -275,24 +285,22 @@ class FakeSocket(socket.socket):
         taken = bytes(opened.received[:bufsize])
         if not flags & getattr(socket, "MSG_PEEK", 0):
             del opened.received[:bufsize]
-        return taken, None
-
-    def recvmsg(self, bufsize: int, ancbufsize: int = 0, flags: int = 0) -> tuple[bytes, list[Any], int, Any]:
-        data, sender = self.recvfrom(bufsize, flags)
-        return data, [], 0, sender  # the fake network has no control messages
+        return taken, [], 0, None
 
     def recvmsg_into(self, buffers: Any, ancbufsize: int = 0, flags: int = 0) -> tuple[int, list[Any], int, Any]:
         views = [memoryview(buffer).cast("B") for buffer in buffers]
-        data, sender = self.recvfrom(sum(map(len, views)), flags)
+        data, control, flags, sender = self.recvmsg(sum(map(len, views)), ancbufsize, flags)
         rest = data
         for view in views:
             part, rest = rest[: len(view)], rest[len(view) :]
             view[: len(part)] = part
-        return len(data), [], 0, sender
+        return len(data), control, flags, sender
 
     def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None) -> int:
         data = b"".join(buffers)
-        return self.send(data, flags) if address is None else self.sendto(data, flags, address)
+        if self._open.type == socket.SOCK_DGRAM:
+            return self._send_datagram(data, address, ancdata)
+        return self.send(data, flags)
 
     def shutdown(self, how: int) -> None:
         opened = self._call("shutdown")

@@ -119,7 +119,7 @@ def run_trio(world, main, monkeypatch):
     return trio.run(main, clock=Clock())
 
 
-@pytest.fixture(params=["readiness", "completing", "trio"])
+@pytest.fixture(params=["readiness", "completing", pytest.param("trio", marks=pytest.mark.wine_skip("afd-poll"))])
 def run(request, monkeypatch):
     """Run an async function in a world on one driver."""
     dualstack.history.clear()

@@ -284,7 +284,7 @@ def test_a_reader_without_waiters_takes_itself_out(asyncio_run):
                     asking.send(bytes((number,)))
                 for _ in range(3):
                     await asyncio.sleep(0)
-                assert not sock._waiting._registered
+                assert not sock._waiting.registered
                 assert [(await sock.recv(5)).data[0] for _ in range(3)] == [0, 1, 2]
 
     asyncio_run(main)
@@ -330,7 +330,7 @@ def test_the_thread_that_waits_for_a_proactor_loop(how):
     async def main():
         sock = await aio.open_datagram("::1")
         sock._waiting = ThreadWaiting(sock._sock, asyncio.get_running_loop())
-        sock._taken = sock._waiting.taken
+        sock._taken, sock._reader = sock._waiting.taken, None
         with client("::1", sock.port) as asking:
             for number in range(20):
                 waiters = [asyncio.ensure_future(sock.recv(20)) for _ in range(2)]

@@ -76,7 +76,7 @@ def test_what_is_missing_is_said(ci: ModuleType) -> None:
     assert run[:2] == [f"py312-{ci.SYSTEM}", f"py313t-{ci.SYSTEM}"]
     assert {"clients", "sdist", "lint", "types", "docs"} <= set(run)
     assert "3.13" in reasons[f"py313-{ci.SYSTEM}"]
-    assert reasons["pypy"] == "pypy39 is older than 3.10"
+    assert reasons["pypy"].startswith("pypy39 is older than 3.10; ")
     assert len([name for name in reasons if name.startswith("py*-")]) == 2
 
 

@@ -21,7 +21,7 @@ STATE = {
     "doors.py: current": "only tests and programs that enter a world change it, before they start threads",
     "net/capabilities.py: _cache": "replaced as a whole; two threads that probe at once find the same",
     "net/connect.py: _connect_unix": "filled with the same function by whoever comes first; the first entry counts",
-    "net/connect.py: _read_unix": "as above",
+    "net/connect.py: _read_unix": "filled with the same function by whoever comes first; the first entry counts",
     "net/etc.py: _known": "one entry per file, replaced as a whole by what the file says",
     "net/lookup.py: _current": "replaced as a whole; a second pool serves whoever has it, and its threads end",
     "platforms/constants.py: _native": "replaced as a whole by an equal value",

@@ -239,8 +239,10 @@ ALL_UNIX = {"unix_stream", "unix_datagram", "unix_seqpacket", "unix_abstract"}
         pytest.param(testing.linux(bindv6only=True), set(), id="bindv6only"),
         pytest.param(testing.openbsd(), {"dual_stack", "unix_abstract", "reuse_port"}, id="openbsd"),
         pytest.param(testing.macos(), {"unix_abstract", "reuse_port"}, id="macos"),
-        # The fake Windows ignores the source it is told, as Wine does.
-        pytest.param(testing.windows(), ALL_UNIX | {"reuse_port", "source_selection"}, id="windows"),
+        pytest.param(testing.windows(), ALL_UNIX | {"reuse_port"}, id="windows"),
+        pytest.param(
+            testing.windows(ignores_source=True), ALL_UNIX | {"reuse_port", "source_selection"}, id="windows-as-wine"
+        ),
     ],
 )
 def test_scripted_hosts(host: testing.Host, missing: set[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 
 import pytest
 
@@ -17,6 +18,7 @@ HOSTS = {
     "macos": testing.macos,
     "openbsd": testing.openbsd,
     "windows": testing.windows,
+    "wine": lambda: testing.windows(ignores_source=True),
 }
 
 
@@ -28,12 +30,13 @@ HOSTS = {
         pytest.param("no-ipv6", ["0.0.0.0"], "packet information", id="no-ipv6"),
         pytest.param("macos", ["[::]", "0.0.0.0"], "packet information", id="macos-two-sockets"),
         pytest.param("openbsd", ["[::]", "0.0.0.0"], "packet information", id="openbsd-two-sockets"),
-        # The fake Windows ignores the source it is told, as Wine does; so the probe finds one socket per address.
+        pytest.param("windows", ["[::]"], "packet information", id="windows"),
+        # The probe finds out that the source it is told is ignored.
         pytest.param(
-            "windows",
+            "wine",
             ["127.0.0.1", "192.0.2.100", "[2001:db8::100]", "[::1]", "[fe80::100%eth0]"],
             "one socket per address",
-            id="windows-per-address",
+            id="wine-per-address",
         ),
     ],
 )
@@ -89,3 +92,86 @@ def test_an_error_of_all_sockets_names_the_address():
     with world, pytest.raises(dualstack.ListenError, match=r"\[::\]:53") as caught:
         dualstack.open_datagram("::", 53)
     assert caught.value.errno == errno.EACCES
+
+
+# ---------------------------------------------------------------------- which address was asked
+
+LONGER = {
+    "lo": ("127.0.0.1", "::1"),
+    "eth0": ("192.0.2.100", "192.0.2.101", "2001:db8::100", "2001:db8::101"),
+}
+ASKED = ["127.0.0.1", "::1", "192.0.2.100", "192.0.2.101", "2001:db8::100", "2001:db8::101"]
+SYSTEMS = {
+    "linux": testing.linux,
+    "bindv6only": lambda **more: testing.linux(bindv6only=True, **more),
+    "macos": testing.macos,
+    "freebsd": testing.freebsd,
+    "openbsd": testing.openbsd,
+    "windows": testing.windows,
+    "wine": lambda **more: testing.windows(ignores_source=True, **more),
+}
+
+
+def _client(world, asked):
+    """A client on another address than the one it will ask, which routing would answer from."""
+    family = socket.AF_INET6 if ":" in asked else socket.AF_INET
+    made = world.socket(family, socket.SOCK_DGRAM)
+    made.bind((next(one for one in ASKED[2:] if (":" in one) == (":" in asked) and one != asked), 0))
+    return made
+
+
+@pytest.mark.parametrize("address", ASKED)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_answers_leave_from_the_address_that_was_asked(system, address):
+    """Every system's own messages and layouts, on a host with two addresses of each family on one interface."""
+    world = testing.World(SYSTEMS[system](addresses=LONGER))
+    with world, dualstack.open_datagram("::", 5353) as sock, _client(world, address) as asking:
+        asking.sendto(b"?", (address, 5353))
+        datagram = sock.recv(1)
+        assert datagram.local.host == address
+        if sock.source_selection == "packet information":  # what goes wrong without it
+            channel = datagram._channel
+            channel.sock.sendto(b"before", datagram._received[3])
+            assert asking.recvfrom(16)[1][0] != address
+        sock.reply(datagram, b"!")
+        data, sender = asking.recvfrom(16)
+        assert (data, sender[:2]) == (b"!", (address, 5353))
+
+
+@pytest.mark.parametrize("address", ["192.0.2.101", "2001:db8::101"])
+@pytest.mark.parametrize("system", ["linux", "macos", "windows"])
+def test_an_address_that_has_gone_is_an_error_and_nothing_is_sent(system, address):
+    world = testing.World(SYSTEMS[system](addresses=LONGER))
+    with world, dualstack.open_datagram("::", 5353) as sock, _client(world, address) as asking:
+        asking.sendto(b"?", (address, 5353))
+        datagram = sock.recv(1)
+        world.host.addresses = {"lo": LONGER["lo"], "eth0": tuple(one for one in LONGER["eth0"] if one != address)}
+        with pytest.raises(OSError, match=f"{address} is not an address this host can send from") as caught:
+            sock.reply(datagram, b"!")
+        assert caught.value.errno == errno.EADDRNOTAVAIL
+        asking.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            asking.recvfrom(16)
+
+
+@pytest.mark.parametrize("system", ["linux", "macos", "freebsd", "windows"])
+def test_control_data_that_was_cut_is_an_error_for_its_datagram_only(system):
+    world = testing.World(SYSTEMS[system](addresses=LONGER))
+    with world, dualstack.open_datagram("192.0.2.101", 5353) as sock, _client(world, "192.0.2.101") as asking:
+        channel = sock._channels[0]
+        room, channel.control_room = channel.control_room, 1
+        asking.sendto(b"cut", ("192.0.2.101", 5353))
+        with pytest.raises(dualstack.TruncatedError, match="its local address is unknown"):
+            sock.recv(1)
+        channel.control_room = room
+        asking.sendto(b"whole", ("192.0.2.101", 5353))
+        assert sock.recv(1).data == b"whole"
+
+
+def test_what_does_not_fit_is_truncated():
+    world = testing.World(testing.linux())
+    with world, dualstack.open_datagram("127.0.0.1") as sock:
+        sock._channels[0].room = 4
+        sock.send(b"too long", ("127.0.0.1", sock.port))
+        datagram = sock.recv(1)
+        assert (datagram.data, datagram.truncated) == (b"too ", True)
