@@ -346,7 +346,7 @@ class Handover:
     __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_done", "_loop", "taking")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, taking: bool) -> None:
-        self.taking = taking  # whether the reader may take a datagram, or only says that there is one
+        self.taking: bool = taking  # whether the reader may take a datagram, or only says that there is one
         self._asyncio_future_blocking = False
         self._callback: Callable[[object], object] | None = None
         self._cancelled = False

@@ -71,7 +71,7 @@ class ReadinessDriver(_AsyncDriver):
     def __init__(self, loop: asyncio.AbstractEventLoop, ways: Ways, question: Question, settings: Settings) -> None:
         super().__init__(ways, question, settings)
         self._loop = loop
-        self.inbox = AsyncioInbox(loop)
+        self.inbox: Inbox = AsyncioInbox(loop)
 
     def watch(self, index: int, sock: Socket) -> None:
         self._loop.add_writer(sock.fileno(), self._writable, index, sock.fileno())
@@ -91,7 +91,7 @@ class TrioDriver(_AsyncDriver):
 
     def __init__(self, ways: Ways, question: Question, settings: Settings) -> None:
         super().__init__(ways, question, settings)
-        self.inbox = TrioInbox()
+        self.inbox: Inbox = TrioInbox()
 
     def watch(self, index: int, sock: Socket) -> None:
         self._nursery.start_soon(self._wait, index, sock)
@@ -146,7 +146,7 @@ class CompletingDriver(_AsyncDriver):
     def __init__(self, loop: asyncio.AbstractEventLoop, ways: Ways, question: Question, settings: Settings) -> None:
         super().__init__(ways, question, settings)
         self._loop = loop
-        self.inbox = AsyncioInbox(loop)
+        self.inbox: Inbox = AsyncioInbox(loop)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._endings: set[asyncio.Task[None]] = set()
         self._errors: dict[int, OSError] = {}

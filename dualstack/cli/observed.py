@@ -51,13 +51,13 @@ class Seen:
     __slots__ = ("call", "code", "count", "instruction", "line", "rule", "through")
 
     def __init__(self, rule: str, call: str, code: CodeType, line: int, instruction: int, through: str) -> None:
-        self.rule = rule
-        self.call = call  # as it would be written: bind(('', 80))
-        self.code = code
-        self.line = line
-        self.instruction = instruction  # byte offset in the code, for the column
-        self.through = through  # the module of the standard library between the place and the call, or ""
-        self.count = 1
+        self.rule: str = rule
+        self.call: str = call  # as it would be written: bind(('', 80))
+        self.code: CodeType = code
+        self.line: int = line
+        self.instruction: int = instruction  # byte offset in the code, for the column
+        self.through: str = through  # the module of the standard library between the place and the call, or ""
+        self.count: int = 1
 
 
 class _Place:
@@ -77,7 +77,7 @@ class Observer:
 
     def __init__(self) -> None:
         self.seen: dict[tuple[str, CodeType, int], Seen] = {}
-        self.pid = os.getpid()
+        self.pid: int = os.getpid()
         self._resolved: dict[tuple[str, Any], None] = {}
         self._born = ByIdentity()  # IPv4 sockets that the program made itself: their place
         self._handlers: dict[str, Callable[..., None]] = {

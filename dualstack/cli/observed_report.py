@@ -135,7 +135,7 @@ def _shown(filename: str, folder: str) -> str:
 def _span(one: Seen, text: str) -> Span:
     """The columns of the call, as far as this Python knows them (from 3.11), else the line."""
     line, end_line, column, end_column = _positions(one.code, one.instruction)
-    if line == one.line and column is not None and end_column is not None and text:
+    if line is not None and line == one.line and column is not None and end_column is not None and text:
         begin = len(text.encode()[:column].decode(errors="replace"))
         # The end may stand on a line that is not read here; its bytes are taken for characters.
         end = len(text.encode()[:end_column].decode(errors="replace")) if end_line == line else end_column

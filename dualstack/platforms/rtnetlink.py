@@ -121,8 +121,8 @@ class Reader(Origin):
         self.links: list[bytes] = []  # link messages not read yet, after those in ``nics``
         self.nics: list[Interface] = []
         self.blocks: list[bytes] = []  # address messages
-        self.consistent = True
-        self.hasty = False  # whether to end with _Interrupted at the first interrupted message
+        self.consistent: bool = True
+        self.hasty: bool = False  # whether to end with _Interrupted at the first interrupted message
         self._dealt: dict[int, list[bytes] | None] | None = None
 
     # ------------------------------------------------------------------ links
@@ -287,7 +287,7 @@ class Reader(Origin):
 def _deal(blocks: list[bytes]) -> dict[int, list[bytes] | None]:
     """Sort address messages by the index of their interface, in the kernel's order."""
     dealt: dict[int, list[bytes] | None] = {}
-    before = -1
+    before, add = -1, [b""].append  # replaced before its first use: no index is -1
     for data in blocks:
         position, end = 0, len(data) - 24
         while position <= end:

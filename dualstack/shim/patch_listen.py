@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from .carry import Setting
     from .points import Make, Spell
 
-__all__ = ("LISTEN", "SOCKETS", "explicit", "make_dual", "datagrams")
+__all__ = ("LISTEN", "SOCKETS", "Change", "datagrams", "explicit", "make_dual")
 
 _C = _socket.socket
 _WILDCARDS = ("", "0.0.0.0", b"", b"0.0.0.0")
@@ -162,17 +162,17 @@ def _listen(spell: Spell) -> Any:
     return listen
 
 
-class _Change:
+class Change:
     """A socket on its way to both families: what is needed to go back."""
 
     __slots__ = ("keep", "kind", "port", "reuse", "settings")
 
     def __init__(self, kind: int, port: int, reuse: int, settings: list[Setting], keep: Socket | None) -> None:
-        self.kind = kind
-        self.port = port
-        self.reuse = reuse
-        self.settings = settings
-        self.keep = keep  # the old socket, where it may stay bound
+        self.kind: int = kind
+        self.port: int = port
+        self.reuse: int = reuse
+        self.settings: list[Setting] = settings
+        self.keep: Socket | None = keep  # the old socket, where it may stay bound
 
     def undo(self, sock: Socket) -> None:
         """Make it the IPv4 socket it was."""
@@ -192,7 +192,7 @@ class _Change:
         _changed.put(sock, (self.kind, self.port, self.settings, backlog))
 
 
-def make_dual(sock: Socket) -> _Change | None:
+def make_dual(sock: Socket) -> Change | None:
     """Put a dual-stack socket on the same port in the place of *sock*; None when it stays what it is."""
     kind, port = socket.SocketKind(sock.type), sock.getsockname()[1]
     if any(value == (kind, port) for _, value in _six.items()):
@@ -223,7 +223,7 @@ def make_dual(sock: Socket) -> _Change | None:
         finally:
             new.close()  # its descriptor has gone over, unless something went wrong
         mark(sock)
-        return _Change(kind, port, was, settings, keep)
+        return Change(kind, port, was, settings, keep)
     except (OSError, Uncarried):
         if released:
             _bind_four(sock, kind, port, settings)

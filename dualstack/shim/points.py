@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ("Feature", "Point", "Spell", "lock", "notices", "tell")
 
 #: Held while anything is replaced or restored. Reentrant: an import may happen inside.
-lock = RLock()
+lock: RLock = RLock()
 
 _MISSING = object()
 
@@ -51,10 +51,10 @@ class Spell:
     __slots__ = ("alive", "before", "original", "ours", "point")
 
     def __init__(self, point: Point, before: object, original: Any) -> None:
-        self.point = point
-        self.before = before  # the entry of the namespace, or _MISSING
-        self.original = original  # what to call
-        self.alive = True
+        self.point: Point = point
+        self.before: object = before  # the entry of the namespace, or _MISSING
+        self.original: Any = original  # what to call
+        self.alive: bool = True
         self.ours: Any = None
 
     def over(self) -> Any:
@@ -198,4 +198,4 @@ class Feature:
 
 
 #: The one hook into the import system, there while somebody waits for a module.
-late = LateImports()
+late: LateImports = LateImports()

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    import urllib3
+
     from ..core.endpoint_unix import UnixEndpoint
     from ..core.guard import Allow
     from ..net.attempt import Local
@@ -60,7 +62,7 @@ class DualStackAdapter(requests.adapters.HTTPAdapter):
     __attrs__: list[str] = [*requests.adapters.HTTPAdapter.__attrs__, "dial"]  # noqa: RUF012 - requests' name for what is pickled
 
     dial: Dial
-    poolmanager: PoolManager
+    poolmanager: urllib3.PoolManager  # as declared by the base; it is ours, which has a dial
 
     def __init__(
         self,
@@ -77,8 +79,9 @@ class DualStackAdapter(requests.adapters.HTTPAdapter):
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **keywords: Any) -> None:
         """Make the pool manager; called by requests."""
         super().init_poolmanager(connections, maxsize, block, **keywords)
-        self.poolmanager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **keywords)
-        self.poolmanager.dial = self.dial
+        manager = PoolManager(num_pools=connections, maxsize=maxsize, block=block, **keywords)
+        manager.dial = self.dial
+        self.poolmanager = manager
 
     def proxy_manager_for(self, proxy: str, **keywords: Any) -> Any:
         """Make the manager for *proxy*; called by requests."""

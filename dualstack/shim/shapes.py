@@ -75,7 +75,7 @@ class ByIdentity:
                 yield sock, value
 
 
-class _Reference(weakref.ref[Any] if TYPE_CHECKING else weakref.ref):  # type: ignore[misc]  # one class at run time
+class _Reference(weakref.ref["Socket"]):
     """A weak reference that knows which entry it is."""
 
     __slots__ = ("entries", "key")
@@ -85,7 +85,6 @@ class _Reference(weakref.ref[Any] if TYPE_CHECKING else weakref.ref):  # type: i
         return made
 
     def __init__(self, sock: Socket, entries: dict[int, Any]) -> None:
-        super().__init__(sock, _gone)
         self.key = id(sock)
         self.entries = entries
 
@@ -97,7 +96,7 @@ def _gone(reference: Any) -> None:
 
 
 #: The sockets that look like IPv4.
-marks = ByIdentity()
+marks: ByIdentity = ByIdentity()
 _marked = marks.entries
 #: Descriptors that ``_accept`` of a marked listener has returned and that no object has been made for yet.
 _fresh: set[int] = set()
