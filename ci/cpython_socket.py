@@ -16,6 +16,7 @@ package of its own, such as Debian's libpython3-testsuite). No test goes outside
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.util
 import json
 import os
@@ -150,6 +151,8 @@ def child(plain: bool, listing: bool) -> int:
         return 0
     wanted = json.load(sys.stdin)
     sys.stdout = sys.stderr  # tests print
+    gc.collect()
+    getattr(gc, "freeze", int)()  # newer versions collect garbage after each test, and what was imported is none
     result = Result()
     unittest.TestSuite(cases[name] for name in wanted if name in cases).run(result)
     json.dump(result.verdicts, answer)

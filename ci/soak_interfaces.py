@@ -14,6 +14,7 @@ Needs Linux, root, unshare and ip (iproute2).
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import statistics
 import subprocess
@@ -85,12 +86,26 @@ def inside(family: int, seconds: float) -> dict[str, dict[str, object]]:
         other.wait()
 
 
+def missing() -> str:
+    """Why namespaces cannot be made here; empty if they can."""
+    if not sys.platform.startswith("linux"):
+        return "network namespaces exist on Linux only"
+    if not shutil.which("unshare") or not shutil.which("ip"):
+        return "needs unshare and ip (iproute2)"
+    tried = subprocess.run(["unshare", "-n", "true"], capture_output=True, text=True, check=False)
+    return tried.stderr.strip() or "unshare -n failed" if tried.returncode else ""
+
+
 def main() -> int:
     if "--churn" in sys.argv:
         churn(int(sys.argv[-1]))
     if "--inside" in sys.argv:
         family, seconds = sys.argv[-2:]
         print(json.dumps(inside(int(family), float(seconds))))
+        return 0
+    cannot = missing()
+    if cannot:
+        print(f"not run: {cannot}")
         return 0
     seconds = "5" if "--short" in sys.argv[1:] else "60"
     set_up = 'ip link add e0 type veth peer name e1; ip link set e0 up; ip link set e1 up; exec "$@"'

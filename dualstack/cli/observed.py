@@ -37,10 +37,11 @@ if TYPE_CHECKING:
 __all__ = ("Observer", "Seen")
 
 _AF_INET, _DGRAM = int(socket.AF_INET), int(socket.SOCK_DGRAM)
-_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_LIBRARY = os.path.dirname(os.path.abspath(socket.__file__)) + os.sep  # os is frozen, and may have another place
 _PACKAGES = ("site-packages", "dist-packages")
 # Ours, but they stand in for the function of the program's choice.
 _TRANSPARENT = ("dualstack.shim.patch_", "dualstack.shim.shapes", "dualstack.shim.points", "dualstack.cli.observed")
+_PAIR = {"socket.socketpair", "socket._fallback_socketpair"}  # on Windows, two connected sockets of 127.0.0.1
 _MOST_ADDRESSES = 20_000
 
 
@@ -125,7 +126,7 @@ class Observer:
         if not self._is_four(sock, address):
             return
         place = _place()
-        if place is None:
+        if place is None or _PAIR & set(place.names):
             return
         host = _text(address[0])
         wildcard = {"": "DST605", "0.0.0.0": "DST601"}.get(host)
@@ -140,6 +141,8 @@ class Observer:
         place = _place()
         if place is None or (ASYNCIO_CONNECT.active and "asyncio.base_events._connect_sock" in place.names):
             return  # asyncio's race runs in tasks of its own, and the program was asked what it wants (_asked)
+        if _PAIR & set(place.names):
+            return
         host = _text(address[0])
         rule = _rule_of_literal(host) or "DST101"
         if rule == "DST606" and sock.type == _DGRAM:
@@ -260,7 +263,7 @@ def _place() -> _Place | None:
         if module.startswith("dualstack."):
             if not module.startswith(_TRANSPARENT):
                 break
-        elif module == "__main__" or not _is_library(frame.f_code.co_filename):
+        elif module == "__main__" or not _is_library(frame):
             return _Place(frame, through, names)
         else:
             through.append(module)
@@ -272,9 +275,12 @@ def _place() -> _Place | None:
     return None
 
 
-def _is_library(filename: str) -> bool:
-    if filename.startswith("<frozen "):
+def _is_library(frame: FrameType) -> bool:
+    if frame.f_code.co_filename.startswith("<frozen "):
         return True
+    filename = frame.f_globals.get("__file__")  # code in a zip file (embedded Pythons) has the bare name alone
+    if not isinstance(filename, str):
+        filename = frame.f_code.co_filename
     return filename.startswith(_LIBRARY) and not any(part in filename for part in _PACKAGES)
 
 

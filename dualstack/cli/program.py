@@ -35,7 +35,8 @@ class CannotRun(Exception):
 def run_script(path: str, arguments: Sequence[str]) -> None:
     """Run a source file, a compiled file, or a directory or zip file with a ``__main__.py``."""
     sys.argv = [path, *arguments]
-    full = os.path.join(os.getcwd(), path)  # Python does not tidy it up either
+    # Python tidies the path up where the system does so by itself, which is Windows, whose paths have two separators.
+    full = os.path.abspath(path) if os.altsep else os.path.join(os.getcwd(), path)
     if _holds_modules(full):
         if _has_first_entry():
             sys.path[0] = full
@@ -71,7 +72,7 @@ def run_module(name: str, arguments: Sequence[str]) -> None:
 def run_stdin(arguments: Sequence[str]) -> None:
     """Run what standard input holds."""
     sys.argv = ["-", *arguments]
-    _set_first_entry("")
+    _set_first_entry(os.getcwd() if os.altsep else "")  # Windows spells it out
     data = sys.stdin.buffer.read()
     _execute(lambda: compile(data, "<stdin>", "exec", dont_inherit=True), _namespace(BuiltinImporter, "<stdin>"))
 

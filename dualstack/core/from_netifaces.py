@@ -96,11 +96,11 @@ def _ipv4(one: Mapping[str, str], family: int, name: str, index: int, label: str
 
 
 def _ipv6(one: Mapping[str, str], family: int, name: str, index: int) -> InterfaceAddress | None:
-    text, _, zone = one.get("addr", "").partition("%")
+    text = one.get("addr", "").partition("%")[0]
     packed = ipv6_packed(text)
     if packed is None:
         return None
-    scope_id = (int(zone) if zone.isdecimal() else index) if needs_zone(packed) else 0
+    scope_id = index if needs_zone(packed) else 0
     host = ipv6_text(packed) + (f"%{name}" if needs_zone(packed) else "")
     mask, _, digits = one.get("netmask", "").partition("/")
     length = int(digits) if digits.isdecimal() else _ones(ipv6_packed(mask))

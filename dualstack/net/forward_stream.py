@@ -69,7 +69,7 @@ class Streams:
                 return
             if taken is None:
                 return
-            if isinstance(taken, float):
+            if not isinstance(taken, tuple):
                 self._pause(taken)
                 return
             try:

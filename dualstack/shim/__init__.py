@@ -58,7 +58,8 @@ def patch(*, connect: bool = True, listen: bool = True, datagram: bool = False, 
     Nothing changes for code that says what it wants: AF_INET6, an address, IPV6_V6ONLY, asyncio with ``family=``.
     A socket that was changed stays dual-stack after the patch, and says AF_INET6 from then on.
 
-    Linux; Windows and macOS never run. On Windows, the descriptor number of a socket changes in ``listen``.
+    Linux; Windows under Wine; macOS never run; PyPy without *listen* and *datagram*. On Windows, the descriptor number
+    of a socket changes in ``listen``.
     """
     from .patching import Patch
 

@@ -30,9 +30,9 @@ try:
     import aiohttp.abc
     import yarl
     from aiohttp.helpers import ceil_timeout
-except ImportError as error:
-    text = "dualstack.shim.aiohttp needs aiohttp 3.13 or newer: pip install aiohttp"
-    raise ModuleNotFoundError(text, name="aiohttp") from error
+except ImportError as _missing:
+    _text = "dualstack.shim.aiohttp needs aiohttp 3.13 or newer: pip install aiohttp"
+    raise ModuleNotFoundError(_text, name="aiohttp") from _missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class DualStackConnector(aiohttp.TCPConnector):
     use_dns_cache, ttl_dns_cache, happy_eyeballs_delay, interleave, socket_factory), which raise TypeError.
     """
 
-    allowed_protocol_schema_set = aiohttp.TCPConnector.allowed_protocol_schema_set | {_SCHEME}
+    allowed_protocol_schema_set: frozenset[str] = aiohttp.TCPConnector.allowed_protocol_schema_set | {_SCHEME}
 
     def __init__(
         self,

@@ -23,10 +23,10 @@ from .dial import NO_DELAY, Dial, in_one_line
 try:
     import httpcore
     from httpcore._backends.sync import SyncStream  # its TLS, TLS in TLS included, must stay httpcore's own
-except ImportError as error:
+except ImportError as _missing:
     raise ModuleNotFoundError(
         "dualstack.shim.httpcore needs httpcore 1.0.6 or newer: pip install httpcore", name="httpcore"
-    ) from error
+    ) from _missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from .unix_urls import HOST, SCHEMES, leads_to_a_socket, socket_of
 
 try:
     import httpx
-except ImportError as error:
+except ImportError as _missing:
     raise ModuleNotFoundError(
         "dualstack.shim.httpx needs httpx 0.27 or newer: pip install httpx", name="httpx"
-    ) from error
+    ) from _missing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ("Patch",)
 
+# The sockets of PyPy are closed once more by what was behind the object before: its tests hang.
+_CAN_CHANGE_SOCKETS = sys.implementation.name == "cpython"
+
 
 def _netifaces(spell: Spell) -> Any:
     return import_module("dualstack.shim.netifaces")
@@ -56,8 +59,8 @@ def _features(*, connect: bool, listen: bool, datagram: bool, netifaces: bool) -
         from .patch_asyncio import ASYNCIO_LISTEN
         from .patch_listen import LISTEN
 
-        wanted += [LISTEN, ASYNCIO_LISTEN]
-    if datagram:
+        wanted += [LISTEN, ASYNCIO_LISTEN] if _CAN_CHANGE_SOCKETS else [ASYNCIO_LISTEN]
+    if datagram and _CAN_CHANGE_SOCKETS:
         from .patch_datagram import DATAGRAM
 
         wanted.append(DATAGRAM)

@@ -22,9 +22,9 @@ from .urllib3 import PoolManager, ProxyManager
 try:
     import requests
     import requests.adapters
-except ImportError as error:
-    text = "dualstack.shim.requests needs requests 2.32.2 or newer: pip install requests"
-    raise ModuleNotFoundError(text, name="requests") from error
+except ImportError as _missing:
+    _text = "dualstack.shim.requests needs requests 2.32.2 or newer: pip install requests"
+    raise ModuleNotFoundError(_text, name="requests") from _missing
 
 from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL
 from urllib3.exceptions import LocationValueError
@@ -57,9 +57,10 @@ class DualStackAdapter(requests.adapters.HTTPAdapter):
     InvalidSchema; responses of other adapters are out of sight, so mount this one for ``http://`` and ``https://`` too.
     """
 
-    __attrs__ = [*requests.adapters.HTTPAdapter.__attrs__, "dial"]  # noqa: RUF012 - requests' name for what is pickled
+    __attrs__: list[str] = [*requests.adapters.HTTPAdapter.__attrs__, "dial"]  # noqa: RUF012 - requests' name for what is pickled
 
     dial: Dial
+    poolmanager: PoolManager
 
     def __init__(
         self,

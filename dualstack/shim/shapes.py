@@ -146,6 +146,7 @@ def put(sock: Socket, new: Socket, family: int) -> None:
         blocking = os.get_blocking(number)
         os.dup2(new.fileno(), number, inheritable)
         new.close()
+        _C.detach(sock)  # else PyPy closes the number when it collects what was behind the object
         _C.__init__(sock, family, kind, proto, number)
         _C.settimeout(sock, timeout)
         os.set_blocking(number, blocking)  # a program may have told the system alone
@@ -190,9 +191,13 @@ def _is_six(fileno: Any) -> bool:
     if not isinstance(fileno, int):
         return False  # Windows: the bytes of socket.share(), which know their family
     try:
-        return _Glance(-1, socket.SOCK_STREAM, 0, fileno).family == _AF_INET6
+        glance = _Glance(-1, socket.SOCK_STREAM, 0, fileno)
     except OSError:
         return False  # not a socket; the original says so
+    try:
+        return glance.family == _AF_INET6
+    finally:
+        glance.detach()
 
 
 def _family(spell: Spell) -> Any:

@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 __all__ = ("adopt",)  # the class itself is public as dualstack.shim.socket.socket
 
 _RealSocket = _stdlib.socket  # as it is now; programs put classes of their own there
-_Base: Any = _RealSocket
-if not hasattr(_RealSocket, "recvmsg") or not hasattr(_stdlib, "AF_UNIX"):
+if TYPE_CHECKING:
+    from .socket_windows import WindowsSocket as _Base  # has every method that any of them has
+elif hasattr(_RealSocket, "recvmsg") and hasattr(_stdlib, "AF_UNIX"):
+    _Base = _RealSocket
+else:
     from .socket_windows import WindowsSocket as _Base
 
 # The numbers themselves: the properties of socket.socket make a member of an enumeration at each access.
@@ -51,7 +54,7 @@ class _AnySocket(ABCMeta):
         return issubclass(other, _RealSocket) if cls is socket else super().__subclasscheck__(other)
 
 
-class socket(_Base, metaclass=_AnySocket):  # type: ignore[misc]  # the base depends on the system
+class socket(_Base, metaclass=_AnySocket):
     """``socket.socket(family=AF_INET, type=SOCK_STREAM, proto=0) -> socket object``
 
     The standard library's class; the differences are those in the documentation of ``dualstack.shim.socket``: IPv4

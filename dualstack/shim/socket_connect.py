@@ -92,8 +92,12 @@ def connected(
     except ConnectError as error:
         failure = raised(error, all_errors)
         raise failure from failure.__cause__
-    if sock.gettimeout() != timeout:
-        sock.settimeout(timeout)
+    try:
+        if sock.gettimeout() != timeout:
+            sock.settimeout(timeout)
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 

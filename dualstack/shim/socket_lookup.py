@@ -76,5 +76,5 @@ def check_port(port: Any, host: Any = None) -> Any:
     if number >= 0:
         return number
     if "\0" in text or (text and not text.strip(_BLANKS_AND_SIGNS)):
-        raise ResolveError(EAI_SERVICE, f"{text[:80]!r} is no port number from 0 to 65535", host, port)
+        raise ResolveError(EAI_SERVICE, f"{text[:80]!r} is no port number from 0 to 65535", host, text)
     return port

@@ -41,6 +41,8 @@ class TwoSockets(socket):
     _selector: BaseSelector
     _timeout: float | None
     _turn: int
+    _closed: bool  # this and the next are socket.socket's own: closed, and how many files of makefile are open
+    _io_refs: int
 
     @classmethod
     def of(cls, socks: Sequence[Any]) -> TwoSockets:

@@ -48,7 +48,8 @@ def _reduce(sock: Any) -> tuple[Any, ...]:
     return _rebuild, (vars(resource_sharer)["DupSocket"](sock),)  # there on Windows, where there is no DupFd
 
 
-def _rebuild(shared: Any, *what: int) -> Any:
+def _rebuild(shared: Any, family: int = 0, type: int = 0, proto: int = 0) -> Any:
     from .socket_class import adopt, socket
 
-    return socket(*what, fileno=shared.detach()) if what else adopt(shared.detach())
+    found = shared.detach()
+    return socket(family, type, proto, found) if isinstance(found, int) else adopt(found)

@@ -30,10 +30,10 @@ from .unix_urls import HOST, SCHEMES, socket_of
 try:
     import urllib3
     import urllib3.connection
-except ImportError as error:
+except ImportError as _missing:
     raise ModuleNotFoundError(
         "dualstack.shim.urllib3 needs urllib3 2.x: pip install urllib3", name="urllib3"
-    ) from error
+    ) from _missing
 
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -170,6 +170,8 @@ class PoolManager(_Managed, urllib3.PoolManager):
     All other arguments are urllib3's. A redirect to a Unix socket is never followed.
     """
 
+    dial: Dial
+
     def __init__(
         self,
         num_pools: int = 10,
@@ -199,6 +201,8 @@ class PoolManager(_Managed, urllib3.PoolManager):
 
 class ProxyManager(_Managed, urllib3.ProxyManager):
     """``urllib3.ProxyManager`` whose connections to the proxy are ours; *allow* sees the proxy, not what is behind."""
+
+    dial: Dial
 
     def __init__(
         self,

@@ -168,7 +168,7 @@ def seen(request, tmp_path_factory) -> dict[str, list[tuple[int, str]]]:
         (folder / f"{name}.py").write_text(HEAD + program)
     (folder / "driver.py").write_text(DRIVER)
     done = subprocess.run(
-        [sys.executable, "-m", "dualstack", "run", "--report=json", *request.param, "driver.py", *CASES],
+        [sys.executable, "-m", "dualstack", "run", "--report=json", "--output=r", *request.param, "driver.py", *CASES],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -178,13 +178,15 @@ def seen(request, tmp_path_factory) -> dict[str, list[tuple[int, str]]]:
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, list[tuple[int, str]]] = {name: [] for name in CASES}
-    for entry in json.loads(done.stderr):
+    for entry in json.loads((folder / "r").read_text(encoding="utf-8")):
         found[entry["path"].removesuffix(".py")].append((entry["line"] - HEAD.count("\n"), entry["code"]))
     return found
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_found_and_where(seen: dict[str, list[tuple[int, str]]], name: str) -> None:
+def test_what_is_found_and_where(request, seen: dict[str, list[tuple[int, str]]], name: str) -> None:
+    if sys.platform == "win32" and request.node.callspec.id == "listen-only-asyncio-literal":
+        pytest.skip("the proactor connects without an audit event, and nothing is patched then; runs on POSIX")
     assert seen[name] == CASES[name][1]
 
 

@@ -305,6 +305,32 @@ def test_options_are_set_before_the_connect(world):
     assert world.calls.index("setsockopt") < world.calls.index("connect")
 
 
+def test_options_may_be_a_function_of_each_socket(world):
+    world.answer("example.com", [SIX, FOUR])
+    script(world, {SIX: DEAD, FOUR: GOOD})
+    families = []
+
+    def keep_alive(sock):
+        families.append(sock.family)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    with connect("example.com", 443, options=keep_alive, history=None) as sock:
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert families == [socket.AF_INET6, socket.AF_INET]
+    last = len(world.calls) - world.calls[::-1].index("socket")  # sockets before it asked for a source address
+    assert world.calls[last:].index("setsockopt") < world.calls[last:].index("connect")
+
+
+def test_a_function_for_options_that_raises_leaves_no_socket(world):
+    def fail(sock):
+        raise PermissionError(errno.EPERM, "not for you")
+
+    script(world, {FOUR: connects()})
+    with pytest.raises(ConnectError) as caught:
+        connect(FOUR, 443, options=fail)
+    assert caught.value.errno == errno.EPERM
+
+
 def test_a_self_connect_is_tried_again(world):
     world.destination("127.0.0.1", 50000, [self_connects(), connects()])
     with connect("127.0.0.1", 50000) as sock:

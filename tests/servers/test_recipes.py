@@ -49,7 +49,7 @@ def wsgi(environ, start_response):
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and paths as Linux has them; runs there")
 
 
-def test_every_server_of_the_issue_has_its_recipe():
+def test_every_server_has_its_recipe():
     assert set(RECIPES) == {
         "uvicorn",
         "hypercorn",

@@ -14,6 +14,7 @@ import dualstack
 from dualstack import ConnectError
 from dualstack.shim import socket, socket_connect
 from dualstack.testing import World, blackholes, connects, fails, linux, refuses
+from dualstack.testing.faults import sweep
 
 SIX, FOUR = "2001:db8::1", "192.0.2.1"
 GOOD, DEAD = connects(0.0625), blackholes()
@@ -313,6 +314,24 @@ def test_the_answers_of_a_getaddrinfo_of_ones_own_race(world, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments: [])
     with pytest.raises(OSError, match="getaddrinfo returns an empty list"):
         socket.create_connection(("pinned.example", 443))
+
+
+@pytest.mark.parametrize("keywords", [{}, {"timeout": 5.0}, {"timeout": 5.0, "source_address": ("192.0.2.100", 0)}])
+def test_nothing_is_left_whatever_fails(keywords):
+    def scenario(world):
+        world.answer("name.example", [SIX, FOUR])
+        world.destination(SIX, 443, DEAD)
+        world.destination(FOUR, 443, GOOD)
+        for host in ("name.example", FOUR):
+            socket.create_connection((host, 443), **keywords).close()
+
+    assert sweep(lambda: World(linux()), scenario) > 20
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_timeout_no_clock_can_count(server, host):
+    with pytest.raises(OverflowError):
+        socket.create_connection((host, server), float("inf"))
 
 
 def test_no_ipv6_and_a_closed_port_is_a_refusal():

@@ -186,6 +186,34 @@ asyncio.run(main())
     }
 
 
+def test_the_library_itself_works_under_install():
+    """Its modules that are imported afterwards find the drop-in where they look for socket."""
+    found = run("""
+import dualstack.shim
+dualstack.shim.install("socket")
+import dualstack, dualstack.aio, asyncio
+with dualstack.open_listener("::", 0) as listener, dualstack.connect("127.0.0.1", listener.port) as client:
+    connection, peer = listener.accept(10)
+    out["stream"] = str(peer) == "%s:%s" % client.getsockname()
+    connection.close()
+with dualstack.open_datagram("::", 0) as server, dualstack.open_datagram(remote=("127.0.0.1", server.port)) as client:
+    client.send(b"ping")
+    datagram = server.recv(10)
+    out["datagram"] = [datagram.data.decode(), datagram.peer.host]
+    server.reply(datagram, b"pong")
+    out["reply"] = client.recv(10).data.decode()
+async def main():
+    async with await dualstack.aio.open_listener("127.0.0.1", 0) as listener:
+        sock = await dualstack.aio.connect("127.0.0.1", listener.port)
+        connection, peer = await listener.accept()
+        out["aio"] = peer.host
+        sock.close()
+        connection.close()
+asyncio.run(main())
+""")
+    assert found == {"stream": True, "datagram": ["ping", "127.0.0.1"], "reply": "pong", "aio": "127.0.0.1"}
+
+
 def test_install_leaves_sockets_of_others_to_multiprocessing():
     found = run("""
 import socket as before

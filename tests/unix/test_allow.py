@@ -219,6 +219,22 @@ def test_a_path_is_protected_by_its_mode_and_by_a_function(verbs, run, folder, p
     run(scenario())
 
 
+@root_only
+def test_networks_leave_a_path_to_its_mode(verbs, run, folder, path):
+    os.chmod(folder, 0o755)
+
+    async def scenario():
+        listener = await verbs.open_listener(f"unix:{path}", mode=0o666, allow=["192.0.2.0/24"])
+        stranger = Stranger(path)
+        server, _ = await listener.accept(timeout=30)
+        server.sendall(b"x")
+        assert not stranger.refused()
+        server.close()
+        listener.close()
+
+    run(scenario())
+
+
 def test_where_the_system_does_not_tell(verbs, run, path, monkeypatch):
     """A function is asked all the same, and sees that nothing is known."""
     from dualstack import platforms
