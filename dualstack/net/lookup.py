@@ -14,7 +14,7 @@ tell somebody else.
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import RLock
 from collections import deque
 
 from .. import doors
@@ -55,7 +55,8 @@ class Pool:
         self.door = door
         self.pid: int = door.getpid()
         self._tickets: set[object] = set()
-        self._lock = allocate_lock()
+        # One that knows its owner: see _unlock.
+        self._lock = RLock()
         self._queue: deque[Lookup] = deque()
         self._asked: dict[tuple[str, int], Lookup] = {}  # not answered yet
 
@@ -78,6 +79,7 @@ class Pool:
                 self.door.start_daemon(lambda: self._work(ticket), "dualstack resolver")
         except BaseException as error:
             # A signal handler may have raised anywhere above, so nothing here relies on how far it got.
+            self._unlock()
             with self._lock:
                 self._tickets.discard(ticket)
                 others = bool(self._tickets)
@@ -91,11 +93,15 @@ class Pool:
 
     def forget(self, lookup: Lookup, callback: Callable[[Lookup], None]) -> None:
         """Stop waiting: *callback* will not be called any more, except by a thread that is calling it now."""
-        with self._lock:
-            if callback in lookup.callbacks:
-                lookup.callbacks.remove(callback)
-            if not lookup.callbacks and not lookup.started:
-                self._discard(lookup)
+        try:
+            with self._lock:
+                if callback in lookup.callbacks:
+                    lookup.callbacks.remove(callback)
+                if not lookup.callbacks and not lookup.started:
+                    self._discard(lookup)
+        except BaseException:
+            self._unlock()
+            raise
 
     @property
     def threads(self) -> int:
@@ -111,6 +117,14 @@ class Pool:
         self._asked.pop((lookup.host.lower(), lookup.family), None)
         if lookup in self._queue:
             self._queue.remove(lookup)
+
+    def _unlock(self) -> None:
+        """Give the lock back if this thread has it: since 3.14 a signal may strike between its taking and the block."""
+        try:
+            while True:
+                self._lock.release()
+        except RuntimeError:  # not ours
+            pass
 
     def _work(self, ticket: object) -> None:
         while True:
