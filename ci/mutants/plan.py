@@ -68,9 +68,10 @@ MUTANTS = (
     ("two wildcards collide", "            if four in single:  # it brings", "            if False:  # it brings"),
     (
         "the IPv6 half of two wildcards must exist",
-        "request = Request.one(six, optional=True, group=group)",
-        "request = Request.one(six, group=group)",
+        "optional=(port, six.family) not in written",
+        "optional=False",
     ),
+    ("a written IPv6 address may be missing", "optional=(port, six.family) not in written", "optional=True"),
     (
         "addresses under a wildcard are bound again",
         "elif port in both or (four if isinstance(endpoint, IPv4Endpoint) else six) in single:",

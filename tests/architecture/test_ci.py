@@ -6,6 +6,7 @@ import configparser
 import importlib.util
 import os
 import re
+import runpy
 import stat
 import sys
 from pathlib import Path
@@ -230,3 +231,14 @@ def test_a_lost_proof_is_noticed(written: tuple[ModuleType, str]) -> None:
         page.replace("| resolving | documentation |", "| resolving | run |"), platforms.Results([])
     )[:1]
     assert lost.startswith("resolving on Linux is run")
+
+
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in (Path(__file__).parents[2] / "ci" / "mutants").glob("*.py"))
+)
+def test_each_mutant_fits_the_code_it_breaks(root: Path, name: str) -> None:
+    """Running them takes an hour; that a table has lost its target must show at once."""
+    table = runpy.run_path(str(root / "ci" / "mutants" / f"{name}.py"))
+    source = (root / table["TARGET"]).read_text("utf-8")
+    assert all((root / test).exists() for test in table["TESTS"])
+    assert [what for what, old, new in table["MUTANTS"] if source.count(old) != 1 or old == new] == []

@@ -213,6 +213,9 @@ NO_IPV4 = refuses(v4=("socket", NOFAMILY))
         pytest.param([one("0.0.0.0:80"), both()], NO_IPV6, ["v4 0.0.0.0:80"], None, id="both-wildcards-no-IPv6"),
         pytest.param([one("0.0.0.0:80"), both()], NO_IPV4, [], NOFAMILY, id="both-wildcards-no-IPv4"),
         pytest.param(
+            [one("0.0.0.0:80"), both(), one("[::1]:80")], NO_IPV6, [], NOFAMILY, id="both-wildcards-and-a-written-IPv6"
+        ),
+        pytest.param(
             [one("0.0.0.0:80"), both(81)], None, ["v4 0.0.0.0:80", "dual :::81"], None, id="wildcards-of-two-ports"
         ),
         pytest.param(
