@@ -16,6 +16,7 @@ An audit hook cannot be taken out again and must not raise: an exception would s
 from __future__ import annotations
 
 import os
+import selectors
 import socket
 import sys
 from functools import wraps
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 __all__ = ("Observer", "Seen")
 
 _AF_INET, _DGRAM = int(socket.AF_INET), int(socket.SOCK_DGRAM)
-_LIBRARY = os.path.dirname(os.path.abspath(socket.__file__)) + os.sep  # os is frozen, and may have another place
+# An embedded Python has a zip file, and names a folder that is not there for what is frozen, as os is.
+_LIBRARY = tuple(os.path.dirname(os.path.abspath(one.__file__)) + os.sep for one in (os, selectors))
 _PACKAGES = ("site-packages", "dist-packages")
 # Ours, but they stand in for the function of the program's choice.
 _TRANSPARENT = ("dualstack.shim.patch_", "dualstack.shim.shapes", "dualstack.shim.points", "dualstack.cli.observed")

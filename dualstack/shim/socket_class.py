@@ -44,6 +44,18 @@ _family: Callable[[Any], int] = _stdlib.SocketType.family.__get__
 _type: Callable[[Any], int] = _stdlib.SocketType.type.__get__
 
 
+class _OfInstances:
+    """A method that the class does not show: asyncio takes it there for a sign of POSIX, and asks for sysconf."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            raise AttributeError(f"the sockets have it, {owner!r} does not show it")
+        return self._function.__get__(instance, owner)
+
+
 class _AnySocket(ABCMeta):
     """Of ABCMeta, so that programs may mix ``socket.socket`` with abstract classes, as they can today."""
 
@@ -156,6 +168,9 @@ class socket(_Base, metaclass=_AnySocket):
                 rest = (*rest[:2], mapped(rest[2]))
             size: int = super().sendmsg(buffers, *rest)
             return size
+
+        if not hasattr(_RealSocket, "sendmsg"):
+            sendmsg = _OfInstances(sendmsg)  # type: ignore[assignment]  # a descriptor in its place
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if type(self) is socket and "multiprocessing.reduction" in sys.modules:

@@ -275,10 +275,10 @@ def test_nothing_is_lost_when_an_accepted_socket_cannot_be_made(dual, monkeypatc
     with stdlib.create_connection(("127.0.0.1", dual.getsockname()[1])) as client:
         real = stdlib.socket.__init__
 
-        def broken(self, *args, **keywords):
-            if keywords.get("fileno") is not None:
+        def broken(self, family=-1, type=-1, proto=-1, fileno=None):
+            if fileno is not None:
                 raise MemoryError
-            real(self, *args, **keywords)
+            real(self, family, type, proto, fileno)
 
         with monkeypatch.context() as patched:
             patched.setattr(stdlib.socket, "__init__", broken)
