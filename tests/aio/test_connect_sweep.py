@@ -301,7 +301,8 @@ def test_sigint_in_a_child(port):
     count = max(INSTANTS // 8, 10)
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore::ResourceWarning", "-c", CHILD, str(port), str(count)],
+        # -B: while it writes the .pyc of a module, importlib holds a bare descriptor, which a signal makes it lose.
+        [sys.executable, "-B", "-W", "ignore::ResourceWarning", "-c", CHILD, str(port), str(count)],
         env=environ,
         capture_output=True,
         text=True,

@@ -309,7 +309,7 @@ def test_datagrams_wait_for_a_name(world) -> None:
         world.at(0.0, lambda number=number: client.sendto(b"%d" % number, ("127.0.0.1", 53)))
     sent = []
     real = world.kernel.send_datagram
-    world.kernel.send_datagram = lambda opened, data, to: (sent.append((world.now, data)), real(opened, data, to))
+    world.kernel.send_datagram = lambda opened, data, *to: (sent.append((world.now, data)), real(opened, data, *to))
     world.at(5.0, forwarder.close)
     forwarder.run()
     client.close()
