@@ -101,10 +101,11 @@ def tls_pair():
     return server, client
 
 
-def pytest_collection_finish() -> None:
-    """Take what collecting made out of the collector's sight.
+@pytest.fixture(scope="module", autouse=True)
+def _unseen() -> None:
+    """Take what is alive before a file of tests out of the collector's sight: all tests, and the reports so far.
 
-    Many tests collect garbage to show that nothing needed it; with thousands of collected tests alive each such
+    Many tests collect garbage to show that nothing needed it; with thousands of tests and reports to look at each such
     collection took a tenth of a second, and most of the run.
     """
     gc.collect()
