@@ -39,7 +39,7 @@ __all__ = ("Observer", "Seen")
 
 _AF_INET, _DGRAM = int(socket.AF_INET), int(socket.SOCK_DGRAM)
 # An embedded Python has a zip file, and names a folder that is not there for what is frozen, as os is.
-_LIBRARY = tuple(os.path.dirname(os.path.abspath(one.__file__)) + os.sep for one in (os, selectors))
+_LIBRARY = tuple(os.path.dirname(os.path.abspath(one)) + os.sep for one in (os.__file__, selectors.__file__))
 _PACKAGES = ("site-packages", "dist-packages")
 # Ours, but they stand in for the function of the program's choice.
 _TRANSPARENT = ("dualstack.shim.patch_", "dualstack.shim.shapes", "dualstack.shim.points", "dualstack.cli.observed")
