@@ -40,6 +40,25 @@ unset DISPLAY WAYLAND_DISPLAY XDG_RUNTIME_DIR
 # Not exec: this shell is process 1 of the namespace, and what wineserver leaves running ends with it. While the prefix
 # is made the registry has to be written first, which wineserver does when its last client is gone.
 status=0
-chroot "$root" /bin/sh -c 'cd "$0" && exec wine "$@"' "$directory" "$@" || status=$?
+chroot "$root" /bin/sh -c 'cd "$0" && exec wine "$@"' "$directory" "$@" <&0 &
+child=$!
+# Wine 10's server now and then ends itself by an assertion about sockets (server/sock.c, sock_poll_event), and every
+# Windows program then waits for it for ever. That is no result: status 75 says so, and ci/wine.sh tries again.
+(
+    seen=
+    while sleep 2; do
+        if grep -qs wineserver "$root"/proc/[0-9]*/comm; then
+            seen=1
+        elif [ -n "$seen" ]; then
+            : >"$root/tmp/.died"
+            kill -9 "$child"
+            exit
+        fi
+    done
+) &
+watch=$!
+wait "$child" || status=$?
+kill "$watch" 2>/dev/null || true
+[ ! -e "$root/tmp/.died" ] || status=75
 [ -e "$work/prefix/.ready" ] || chroot "$root" wineserver -w
 exit $status
