@@ -54,7 +54,8 @@ MUTANTS = (
         "            bound |= request.groups\n",
         "            bound |= {g for r in requests for g in r.groups}\n",
     ),
-    ("wildcards serve no name", "            served |= request.groups\n            continue", "            continue"),
+    ("wildcards serve no name", "            served |= request.groups\n            if port", "            if port"),
+    ("a wildcard that stands for others may be skipped", "if one.endpoint in standing_in else", "if False else"),
     (
         "the first of two equal requests decides",
         "kept[key].merged(request) if key in kept else request",

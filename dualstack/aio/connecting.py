@@ -10,8 +10,8 @@ from _socket import SOCK_STREAM
 from errno import ETIMEDOUT
 
 from .. import doors
+from ..core.delays import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays
 from ..core.endpoint import AF_UNIX
-from ..core.race import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays
 from ..core.trace import TLS_DONE, TLS_FAILED, TLS_STARTED, TraceEvent
 from ..errors import UnsupportedError
 from ..net.attempt import TRIES, SelfConnected, in_progress, outcome

@@ -162,6 +162,7 @@ def simplify(requests: Sequence[Request]) -> tuple[list[Request], set[str]]:
     The second answer names the groups of which a wildcard serves a member already.
     """
     served: set[str] = set()
+    standing_in: set[IPEndpoint] = set()
     both = {request.endpoint.port for request in requests if request.wants_both}
     single = {request.endpoint for request in requests if not request.wants_both}
     # Families of which the caller wrote an address himself: a wildcard that stands for it must serve that family.
@@ -185,10 +186,15 @@ def simplify(requests: Sequence[Request]) -> tuple[list[Request], set[str]]:
                 continue
         elif port in both or (four if isinstance(endpoint, IPv4Endpoint) else six) in single:
             served |= request.groups
+            if port not in both:
+                standing_in.add(four if isinstance(endpoint, IPv4Endpoint) else six)
             continue
         key = request.alternatives[0][0]
         kept[key] = kept[key].merged(request) if key in kept else request
-    return list(kept.values()), served
+    # A name may have a wildcard among its addresses, which could be skipped; not when it stands in for another address.
+    return [
+        one.merged(Request.one(one.endpoint)) if one.endpoint in standing_in else one for one in kept.values()
+    ], served
 
 
 def bind_plan(requests: Sequence[Request]) -> Generator[Bind | CloseAll, int | Failed, None]:

@@ -42,6 +42,7 @@ core/history.py keeps what is worth keeping) and SVCB/HTTPS records (Happy Eyeba
 from __future__ import annotations
 
 from ..errors import Attempt
+from .delays import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,15 +65,9 @@ __all__ = (
     "Race",
     "Win",
     "alone_until",
-    "check_delays",
     "share_end",
 )
 
-# RFC 8305 section 8, in seconds.
-RESOLUTION_DELAY_SECONDS = 0.05
-ATTEMPT_DELAY_SECONDS = 0.25
-ATTEMPT_DELAY_FLOOR_SECONDS = 0.01  # "MUST NOT be less than 10 milliseconds"; 0.1 is the recommended minimum
-ATTEMPT_DELAY_CEILING_SECONDS = 2.0
 # What one attempt needs at least to be worth starting when a deadline is shared out: one lost SYN is sent
 # again after a second (RFC 6298), so two seconds let it arrive.
 SHARE_SECONDS = 2.0
@@ -142,21 +137,6 @@ class Lose(Command):
 
     def __repr__(self) -> str:
         return "Lose()"
-
-
-def check_delays(attempt_delay: float | None, resolution_delay: float) -> None:
-    """Refuse delays outside the bounds of RFC 8305 section 8 (ValueError), rather than change them quietly."""
-    if attempt_delay is not None and not (
-        ATTEMPT_DELAY_FLOOR_SECONDS <= attempt_delay <= ATTEMPT_DELAY_CEILING_SECONDS
-    ):
-        raise ValueError(
-            f"attempt_delay must be {ATTEMPT_DELAY_FLOOR_SECONDS} to {ATTEMPT_DELAY_CEILING_SECONDS} seconds, "
-            f"or None for one address at a time, not {attempt_delay!r}"
-        )
-    if not 0 <= resolution_delay <= ATTEMPT_DELAY_CEILING_SECONDS:
-        raise ValueError(
-            f"resolution_delay must be 0 to {ATTEMPT_DELAY_CEILING_SECONDS} seconds, not {resolution_delay!r}"
-        )
 
 
 def share_end(started: float, deadline: float, waiting: int) -> float:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 from collections import deque
 
+from ..core.delays import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS
 from ..core.endpoint import IPEndpoint, IPv4Endpoint, IPv6Endpoint
 from ..core.history import went_silent
 from ..core.order import interleave, leads, unique
 from ..core.race import (
-    ATTEMPT_DELAY_SECONDS,
     LOST,
     RACING,
-    RESOLUTION_DELAY_SECONDS,
     Begin,
     Drop,
     Race,

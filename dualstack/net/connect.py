@@ -11,6 +11,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6, SOCK_STREAM
 
 from .. import doors
+from ..core.delays import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays
 from ..core.endpoint import (
     AF_UNIX,
     Endpoint,
@@ -22,7 +23,6 @@ from ..core.endpoint import (
     loopback_endpoints,
 )
 from ..core.history import History
-from ..core.race import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays
 from ..core.text import ipv4_packed, ipv6_packed
 from .attempt import TRIES, SelfConnected, Ways, local_addresses
 from .names import Question, prepare

@@ -213,6 +213,20 @@ NO_IPV4 = refuses(v4=("socket", NOFAMILY))
         pytest.param([one("0.0.0.0:80"), both()], NO_IPV6, ["v4 0.0.0.0:80"], None, id="both-wildcards-no-IPv6"),
         pytest.param([one("0.0.0.0:80"), both()], NO_IPV4, [], NOFAMILY, id="both-wildcards-no-IPv4"),
         pytest.param(
+            of_name("127.0.0.1:80", "0.0.0.0:80"),
+            refuses(v4=("bind", NOTAVAIL)),
+            [],
+            NOTAVAIL,
+            id="a-wildcard-of-a-name-stands-for-its-addresses",
+        ),
+        pytest.param(
+            [one("0.0.0.0:80"), both(), *of_name("[::1]:80")],
+            NO_IPV6,
+            ["v4 0.0.0.0:80"],
+            None,
+            id="both-wildcards-and-a-name-no-IPv6",
+        ),
+        pytest.param(
             [one("0.0.0.0:80"), both(), one("[::1]:80")], NO_IPV6, [], NOFAMILY, id="both-wildcards-and-a-written-IPv6"
         ),
         pytest.param(

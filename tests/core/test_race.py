@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dualstack.core.delays import check_delays
 from dualstack.core.race import (
     CANCELLED,
     IDLE,
@@ -16,7 +17,6 @@ from dualstack.core.race import (
     Race,
     Win,
     alone_until,
-    check_delays,
     share_end,
 )
 
