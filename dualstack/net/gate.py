@@ -54,7 +54,7 @@ class Gate:
         """Whether a fresh connection from *peer* may stay; the caller closes it otherwise."""
         try:
             admitted, who = self._decide(connection, one, peer)
-        except Exception:
+        except Exception:  # the caller's function: a fault in it keeps one client out, and does not end accept
             from logging import getLogger
 
             getLogger("dualstack").exception("allow for %s on %s", peer, one.endpoint)
