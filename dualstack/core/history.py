@@ -73,8 +73,11 @@ class History:
         with self._lock:
             self._known.pop(host, None)  # to the end: a dict keeps the order of insertion
             self._known[host] = family, place, now
-            while len(self._known) > self.size:
-                del self._known[next(iter(self._known))]
+            self._shrink()
+
+    def _shrink(self) -> None:
+        while len(self._known) > self.size:
+            del self._known[next(iter(self._known))]
 
     def forget(self, host: str, family: int) -> None:
         """*family* works for *host* again."""

@@ -212,18 +212,21 @@ class Conductor:
             return
         self._carrying = True
         try:
-            while self._commands:
-                command = self._commands.popleft()
-                if type(command) is Begin:
-                    self._start(command.index, command.candidate)
-                elif type(command) is Drop:
-                    self._drop(command.index)
-                    if self._trace is not None:
-                        self._tell("attempt-dropped", self.endpoint(command.index))
-                elif type(command) is Win:
-                    self._won(command.index)
+            self._carry_out()
         finally:
             self._carrying = False
+
+    def _carry_out(self) -> None:
+        while self._commands:
+            command = self._commands.popleft()
+            if type(command) is Begin:
+                self._start(command.index, command.candidate)
+            elif type(command) is Drop:
+                self._drop(command.index)
+                if self._trace is not None:
+                    self._tell("attempt-dropped", self.endpoint(command.index))
+            elif type(command) is Win:
+                self._won(command.index)
 
     def _start(self, index: int, endpoint: Endpoint) -> None:
         if self._trace is not None and index not in self._retries:

@@ -372,31 +372,40 @@ class DatagramSocket(Groups):
 
         *error* is what a first try already met.
         """
-        waiter: selectors.BaseSelector | None = None
         deadline = None if timeout is None else self._world.monotonic() + timeout
+        if error is None:
+            try:
+                return int(channel.sendmsg((data,), control, 0, raw))
+            except OSError as failure:
+                error = failure
+        _must_be_full(error, channel, data, peer, source)
+        waiter: selectors.BaseSelector | None = None
         try:
             while True:
-                if self._closing:
-                    raise closed()
-                if error is None:
-                    try:
-                        return int(channel.sendmsg((data,), control, 0, raw))
-                    except OSError as failure:
-                        error = failure
-                if error.errno not in _WOULD_BLOCK:
-                    if error.errno in _ICMP and channel.remote is not None:
-                        raise _attributed(error, channel.remote) from None
-                    raise explain(error, data, peer, source) from None
-                error = None
                 left = None if deadline is None else deadline - self._world.monotonic()
                 if left is not None and left <= 0:
                     raise TimeoutError(errno.ETIMEDOUT, f"no room to send to {peer} within {timeout:g} s")
                 if waiter is None:
                     waiter = self._writable(channel)
                 waiter.select(left)
+                if self._closing:
+                    raise closed()
+                try:
+                    return int(channel.sendmsg((data,), control, 0, raw))
+                except OSError as failure:
+                    _must_be_full(failure, channel, data, peer, source)
         finally:
             if waiter is not None:
                 waiter.close()
+
+
+def _must_be_full(error: OSError, channel: Channel, data: Any, peer: Endpoint | None, source: Endpoint | None) -> None:
+    """Raise what sending failed with, explained; return when there was no room just now."""
+    if error.errno in _WOULD_BLOCK:
+        return
+    if error.errno in _ICMP and channel.remote is not None:
+        raise _attributed(error, channel.remote) from None
+    raise explain(error, data, peer, source) from None
 
 
 def _attributed(error: OSError, peer: Endpoint) -> OSError:

@@ -212,16 +212,19 @@ class Forwarder:
                 return
             self._running = True
         try:
-            for one in self._all():
-                one.start()
-            self._loop.run(self._goes_on)
-            for streams in self._streams:
-                if streams.failure is not None:
-                    raise streams.failure
+            self._run()
         finally:
             with self._lock:
                 self._running = False
                 self._end()
+
+    def _run(self) -> None:
+        for one in self._all():
+            one.start()
+        self._loop.run(self._goes_on)
+        for streams in self._streams:
+            if streams.failure is not None:
+                raise streams.failure
 
     def _goes_on(self) -> bool:
         if any(streams.failure is not None for streams in self._streams):

@@ -199,10 +199,7 @@ class Opener:
         try:
             self._bind_all(requests, opened)
             for address in addresses:
-                if address.kind == "unix":
-                    others.append(self._unix(address))
-                elif address.kind in INHERITED:
-                    self._adopt(address, others)
+                self._open_other(address, others)
             for _, one in opened:
                 self.listen(one)
             opened.sort(key=lambda pair: pair[0])
@@ -342,6 +339,13 @@ class Opener:
             raise _listen_error([(one.endpoint, error)], (one.endpoint, error)) from error
 
     # ------------------------------------------------------------------ Unix and inherited sockets
+
+    def _open_other(self, address: Address, others: list[Opened]) -> None:
+        """Open what is not an IP address, after those."""
+        if address.kind == "unix":
+            others.append(self._unix(address))
+        elif address.kind in INHERITED:
+            self._adopt(address, others)
 
     def _unix(self, address: Address) -> Opened:
         from ..core.endpoint_unix import SOCK_SEQPACKET, UnixEndpoint

@@ -164,23 +164,26 @@ class Listener:
         """
         try:
             self._users.append(None)
-            hot = self._hot
-            if hot is not None and not self._closed and self._streak < _FAIR:
-                try:
-                    connection, sockaddr = self._world.accept(hot.socket, hot.family, hot.type, hot.proto)
-                except OSError:
-                    pass  # BlockingIOError mostly; any other comes again below, where it is judged
-                else:
-                    if not self._alone:
-                        self._streak += 1
-                    finished = self._finish(connection, hot, sockaddr)
-                    if finished is not None:
-                        return finished
-            return self._wait_and_accept(timeout)
+            return self._accept(timeout)  # a call: see tests/architecture/test_interrupts.py
         finally:
             self._users.pop()
             if self._closed or self._retired:
                 self._release()
+
+    def _accept(self, timeout: float | None) -> tuple[Socket, Endpoint]:
+        hot = self._hot
+        if hot is not None and not self._closed and self._streak < _FAIR:
+            try:
+                connection, sockaddr = self._world.accept(hot.socket, hot.family, hot.type, hot.proto)
+            except OSError:
+                pass  # BlockingIOError mostly; any other comes again below, where it is judged
+            else:
+                if not self._alone:
+                    self._streak += 1
+                finished = self._finish(connection, hot, sockaddr)
+                if finished is not None:
+                    return finished
+        return self._wait_and_accept(timeout)
 
     def _finish(self, connection: Socket, one: Opened, sockaddr: object) -> tuple[Socket, Endpoint] | None:
         """Make a fresh connection what the caller expects; None when it is refused or broke under our hands."""

@@ -22,7 +22,7 @@ from ..errors import TruncatedError, UnsupportedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 __all__ = ("MAX_FDS", "PeerCredentials", "from_share", "peer_credentials", "recv_fds", "send_fds", "share")
@@ -96,10 +96,7 @@ def receive(conn: _socket.socket, size: int, max_fds: int, flags: int = 0) -> tu
     space: Any = getattr(_socket, "CMSG_SPACE", None)
     try:
         data, control, told, peer = posix.recvmsg(size, space(max_fds * fds.itemsize), flags | _MSG_CMSG_CLOEXEC)
-        for level, kind, payload in control:
-            if level == _socket.SOL_SOCKET and kind == scm_rights:
-                # macOS may report a length that is no multiple of an int.
-                fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+        _collect(control, scm_rights, fds)
         if not _MSG_CMSG_CLOEXEC:
             for fileno in fds:
                 door.set_inheritable(fileno, False)
@@ -108,6 +105,13 @@ def receive(conn: _socket.socket, size: int, max_fds: int, flags: int = 0) -> tu
             door.close_file(fileno)
         raise
     return data, list(fds), told & ~_MSG_CMSG_CLOEXEC | flags & _MSG_CMSG_CLOEXEC, peer
+
+
+def _collect(control: Iterable[tuple[int, int, bytes]], scm_rights: int, fds: array[int]) -> None:
+    for level, kind, payload in control:
+        if level == _socket.SOL_SOCKET and kind == scm_rights:
+            # macOS may report a length that is no multiple of an int.
+            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
 
 
 def _supported() -> int:

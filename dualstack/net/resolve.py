@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..core.address import Address
     from ..doors import Doors
     from .lookup import Lookup
+    from .mailbox import Mailbox
 
     Host = str | os.PathLike[str] | os.PathLike[bytes] | Address | Endpoint | None
 
@@ -164,22 +165,28 @@ def _ask(door: Doors, question: Question, timeout: float | None) -> list[Endpoin
     deadline = None if timeout is None else door.monotonic() + timeout
     box = Mailbox(door)
     answers = Answers(question, box.put)
-    late = False
     try:
         answers.ask()
-        done: list[Lookup] = []
-        while len(done) < len(question.families) and not late:
-            lookup = box.get()
-            if lookup is not None:
-                done.append(lookup)
-                continue
-            left = None if deadline is None else deadline - door.monotonic()
-            late = left is not None and left <= 0
-            if not late:
-                box.wait(left)
+        done = _collect(box, len(question.families), door, deadline)
     finally:
         answers.forget()
+    late = len(done) < len(question.families)
     return found(question, done, timed_out(question, timeout or 0.0, answers.busy) if late else None)
+
+
+def _collect(box: Mailbox, wanted: int, door: Doors, deadline: float | None) -> list[Lookup]:
+    """The answers that are there by the deadline."""
+    done: list[Lookup] = []
+    while len(done) < wanted:
+        lookup = box.get()
+        if lookup is not None:
+            done.append(lookup)
+            continue
+        left = None if deadline is None else deadline - door.monotonic()
+        if left is not None and left <= 0:
+            break
+        box.wait(left)
+    return done
 
 
 def found(question: Question, done: Sequence[Lookup], late: Exception | None) -> list[Endpoint]:

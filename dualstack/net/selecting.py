@@ -38,8 +38,7 @@ class Selecting(Driver):
         *past* are attempts made already, the last of them with the socket *under_way*; closed here on any exception.
         """
         try:
-            # A call, not a loop: CPython's exception tables leave the jump back of a loop out of the try around it,
-            # and a signal handler that raises at that instant skips the finally (seen with 3.13).
+            # A call, not a loop, whose jump back CPython's tables leave out: tests/architecture/test_interrupts.py.
             return self._race(past, under_way)
         finally:
             try:

@@ -50,22 +50,24 @@ class Server:
     def run(self) -> None:
         """Accept until the listener is closed, then wait for the handlers."""
         try:
-            while True:
-                self._free.acquire()
-                try:
-                    connection, peer = self._listener.accept()
-                except BaseException:
-                    self._free.release()
-                    raise
-                self._start(connection, peer)
+            self._accept_all()
         except BaseException as error:
             if not (isinstance(error, OSError) and self._listener.closed):
                 self.drain(0.0)  # Ctrl-C: handlers that sit in a read would keep the finally below for ever
                 raise
         finally:
             with self._idle:
-                while self._active:
-                    self._idle.wait()
+                self._idle.wait_for(lambda: not self._active)
+
+    def _accept_all(self) -> None:
+        while True:
+            self._free.acquire()
+            try:
+                connection, peer = self._listener.accept()
+            except BaseException:
+                self._free.release()
+                raise
+            self._start(connection, peer)
 
     def _start(self, connection: Socket, peer: Endpoint) -> None:
         thread = threading.Thread(target=self._work, args=(connection, peer), name=f"dualstack {peer}", daemon=True)

@@ -133,7 +133,6 @@ def read_routes(system: System) -> list[Route]:
 def ask_route(system: System, packed: bytes, destination: str, scope_id: int) -> SourceAddress:
     """Ask how a packet to *packed* would leave."""
     sequence = next(_sequence)
-    deadline = time.monotonic() + _SECONDS
     with socket.socket(_PF_ROUTE, socket.SOCK_RAW, 0) as sock:
         sock.settimeout(_SECONDS)
         try:
@@ -141,12 +140,18 @@ def ask_route(system: System, packed: bytes, destination: str, scope_id: int) ->
         except OSError as error:
             code = EHOSTUNREACH if error.errno == ESRCH else error.errno or 0
             raise OSError(code, f"no packet can go to {destination}: {os.strerror(code)}") from None
-        while time.monotonic() < deadline:
-            found = bsdroute.decode_reply(
-                sock.recv(4096), system, sequence, os.getpid(), destination, _name, socket.AF_INET6
-            )
-            if found is not None:
-                return found
+        return _await_reply(sock, system, sequence, destination)
+
+
+def _await_reply(sock: socket.socket, system: System, sequence: int, destination: str) -> SourceAddress:
+    """The answer among all that the routing socket tells everybody."""
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        found = bsdroute.decode_reply(
+            sock.recv(4096), system, sequence, os.getpid(), destination, _name, socket.AF_INET6
+        )
+        if found is not None:
+            return found
     raise OSError(EHOSTUNREACH, f"no packet can go to {destination}: the system did not answer")
 
 

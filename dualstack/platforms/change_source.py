@@ -103,17 +103,20 @@ class SocketSource(ChangeSource):
             with selectors.DefaultSelector() as selector:
                 selector.register(self._sock, selectors.EVENT_READ)
                 selector.register(self._waker, selectors.EVENT_READ)
-                while selector.select(timeout) and not self._closed:
-                    if self._take():
-                        return True
-                    if timeout is not None:
-                        break
-            return False
+                return self._wait(selector, timeout)
         finally:
             with self._lock:
                 self._inside -= 1
                 if self._closed and not self._inside:
                     self._release()
+
+    def _wait(self, selector: selectors.BaseSelector, timeout: float | None) -> bool:
+        while selector.select(timeout) and not self._closed:
+            if self._take():
+                return True
+            if timeout is not None:
+                break
+        return False
 
     def drain(self) -> bool:
         with self._lock:

@@ -132,18 +132,20 @@ class _NotifySource(ChangeSource):
         kind = stdcall(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
         self._callback = kind(self._notice)  # referenced until close() has cancelled
         self._handles: list[ctypes.c_void_p] = []
-        api = _api()
         try:
-            for name in ("NotifyUnicastIpAddressChange", "NotifyIpInterfaceChange", "NotifyRouteChange2"):
-                handle = ctypes.c_void_p()
-                code = getattr(api, name)(_AF_UNSPEC, self._callback, None, 0, ctypes.byref(handle))
-                if code:
-                    raise _failed(name, code)
-                if handle.value:
-                    self._handles.append(handle)
+            self._subscribe(_api())
         except BaseException:
             self.close()
             raise
+
+    def _subscribe(self, api: Any) -> None:
+        for name in ("NotifyUnicastIpAddressChange", "NotifyIpInterfaceChange", "NotifyRouteChange2"):
+            handle = ctypes.c_void_p()
+            code = getattr(api, name)(_AF_UNSPEC, self._callback, None, 0, ctypes.byref(handle))
+            if code:
+                raise _failed(name, code)
+            if handle.value:
+                self._handles.append(handle)
 
     @property
     def is_working(self) -> bool:

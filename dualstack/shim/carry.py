@@ -78,14 +78,19 @@ def _options(system: Platform) -> list[tuple[int, int, int, int | None]]:
 
 def settings_of(sock: Socket) -> list[Setting]:
     """The options of an IPv4 socket that differ from those of a new one, IPv6 counterparts included."""
-    found: list[Setting] = []
+    # dualstack: v4-only because it is compared with an IPv4 socket
     with doors.current.socket(socket.AF_INET, sock.type, sock.proto) as untouched:
-        for level, number, size, twin in _options(platforms.current):
-            value = _read(sock, level, number, size)
-            if value is not None and value != _read(untouched, level, number, size):
-                found.append((level, number, value))
-                if twin is not None:
-                    found.append((socket.IPPROTO_IPV6, twin, value))
+        return _differences(sock, untouched)
+
+
+def _differences(sock: Socket, untouched: Socket) -> list[Setting]:
+    found: list[Setting] = []
+    for level, number, size, twin in _options(platforms.current):
+        value = _read(sock, level, number, size)
+        if value is not None and value != _read(untouched, level, number, size):
+            found.append((level, number, value))
+            if twin is not None:
+                found.append((socket.IPPROTO_IPV6, twin, value))
     return found
 
 

@@ -51,18 +51,20 @@ class LateImports(MetaPathFinder):
             return None
         self._asking.add(asking)
         try:
-            for finder in sys.meta_path:
-                find = getattr(finder, "find_spec", None)
-                spec: ModuleSpec | None = find(fullname, path, target) if find and finder is not self else None
-                if spec is not None:
-                    break
-            else:
-                return None
+            spec = self._find_elsewhere(fullname, path, target)
         finally:
             self._asking.discard(asking)
-        if hasattr(spec.loader, "exec_module"):
+        if spec is not None and hasattr(spec.loader, "exec_module"):
             spec.loader = _Loader(spec.loader, self._imported)  # type: ignore[assignment]  # a loader by its methods
         return spec
+
+    def _find_elsewhere(self, fullname: str, path: Any, target: ModuleType | None) -> ModuleSpec | None:
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(fullname, path, target) if find and finder is not self else None
+            if spec is not None:
+                return spec
+        return None
 
     def _imported(self, name: str) -> None:
         for call in tuple(self._waiting.get(name, ())):

@@ -90,8 +90,11 @@ class Patch:
     def unpatch(self) -> None:
         """End this patch; what no other patch needs is restored. The second time it does nothing."""
         with lock:
-            while self._held:
-                self._held.pop().release()
+            self._release_all()
+
+    def _release_all(self) -> None:
+        while self._held:
+            self._held.pop().release()
 
     def __enter__(self) -> Patch:
         return self

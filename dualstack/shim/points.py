@@ -176,19 +176,22 @@ class Feature:
     def install(self, module: str) -> None:
         """Put the points of *module* in place; what a version of it does not have is left out."""
         with lock:
-            for name, path, attribute, make in self._rows:
-                owner: Any = sys.modules.get(module)
-                for part in path.split(".") if path else ():
-                    owner = getattr(owner, part, None)
-                if name != module or owner is None or not hasattr(owner, attribute):
-                    continue
-                key = (id(owner), attribute)
-                point = self._points.get(key)
-                if point is None:  # kept, and its owner with it, so that the number stays its
-                    point = self._points[key] = Point(owner, attribute, make)
-                if point.spell is None:
-                    point.install()
-                    self._installed.append(point)
+            for row in [row for row in self._rows if row[0] == module]:
+                self._install(*row)
+
+    def _install(self, module: str, path: str, attribute: str, make: Any) -> None:
+        owner: Any = sys.modules.get(module)
+        for part in path.split(".") if path else ():
+            owner = getattr(owner, part, None)
+        if owner is None or not hasattr(owner, attribute):
+            return
+        key = (id(owner), attribute)
+        point = self._points.get(key)
+        if point is None:  # kept, and its owner with it, so that the number stays its
+            point = self._points[key] = Point(owner, attribute, make)
+        if point.spell is None:
+            point.install()
+            self._installed.append(point)
 
     def _remove(self) -> None:
         for module in dict.fromkeys(row[0] for row in self._rows):

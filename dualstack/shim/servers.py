@@ -83,13 +83,16 @@ class _Stoppable(socketserver.BaseServer):
         """Serve until ``shutdown``, which is noticed within *poll_interval* seconds."""
         self._idle.clear()
         try:
-            while not self._stop.is_set():
-                if self._wait(poll_interval):
-                    self._handle_request_noblock()  # type: ignore[attr-defined]  # BaseServer's, missing in typeshed
-                self.service_actions()
+            self._serve(poll_interval)
         finally:
             self._stop.clear()
             self._idle.set()
+
+    def _serve(self, poll_interval: float) -> None:
+        while not self._stop.is_set():
+            if self._wait(poll_interval):
+                self._handle_request_noblock()  # type: ignore[attr-defined]  # BaseServer's, missing in typeshed
+            self.service_actions()
 
     def shutdown(self) -> None:
         """Stop ``serve_forever``, which must run in another thread, and wait until it has."""

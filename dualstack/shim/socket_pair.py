@@ -178,9 +178,6 @@ class TwoSockets(socket):
         selector = getattr(self, "_selector", None)
         try:
             if selector is not None:
-                for sock in sockets:
-                    if sock in selector.get_map():
-                        selector.unregister(sock)
                 selector.close()
         finally:
             for sock in sockets:

@@ -162,8 +162,8 @@ def test_recipe(server, ending, folder, unix_path, dual_port):
     status, said = play([sys.executable, str(recipe)], folder, unix_path, dual_port, ending)
     # gunicorn leaves sockets that it makes itself, to look at the family of ours, to the collector.
     forbidden = "Bad file descriptor|Errno" + ("" if server == "gunicorn" else "|ResourceWarning")
-    # BlockingIOError is the answer of a look at a socket where nobody waits. A Ctrl-C in the microseconds after it, which
-    # is just when the last answer has been given, has it as its context in the traceback.
+    # BlockingIOError is the answer of a look at a socket where nobody waits. A Ctrl-C in the microseconds after it,
+    # which is just when the last answer has been given, has it as its context in the traceback.
     found = [line for line in said.splitlines() if re.search(forbidden, line)]
     assert [line for line in found if not (ending == signal.SIGINT and line.startswith("BlockingIOError: "))] == []
     # A KeyboardInterrupt that is let through is Python's own way to end on Ctrl-C.
