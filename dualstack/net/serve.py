@@ -38,6 +38,8 @@ class Server:
         workers: int,
         handshake_timeout: float,
     ) -> None:
+        if not callable(handler):
+            raise TypeError(f"a handler is a function of a socket and its peer, not {handler!r}")
         if workers < 1:
             raise ValueError("serve needs at least one worker")
         self._listener = listener
@@ -75,18 +77,23 @@ class Server:
             with self._idle:
                 self._active[thread] = connection
             thread.start()
-        except BaseException:
+        except BaseException as error:
             with self._idle:
                 self._active.pop(thread, None)
             self._free.release()
             connection.close()
-            raise
+            if not isinstance(error, RuntimeError) or thread.ident is not None:
+                raise
+            from logging import getLogger
+
+            # The system has no thread to give just now: that costs one client, not the server.
+            getLogger("dualstack").error("closed the connection from %s: %s", peer, error)
 
     def _work(self, connection: Socket, peer: Endpoint) -> None:
         try:
             with connection:
-                self._handshake(connection)
-                self._handler(connection, peer)
+                if self._handshake(connection, peer):
+                    self._handler(connection, peer)
         except Exception:  # whatever a handler raises is logged; it must not end the others
             from logging import getLogger
 
@@ -97,12 +104,20 @@ class Server:
                 self._idle.notify_all()
             self._free.release()
 
-    def _handshake(self, connection: Socket) -> None:
+    def _handshake(self, connection: Socket, peer: Endpoint) -> bool:
         handshake = getattr(connection, "do_handshake", None)
-        if handshake is not None:
-            connection.settimeout(self._handshake_timeout)
+        if handshake is None:
+            return True
+        connection.settimeout(self._handshake_timeout)
+        try:
             handshake()
-            connection.settimeout(None)
+        except OSError as error:  # a scanner, a client that does not trust us: a line, but no traceback for each
+            from logging import getLogger
+
+            getLogger("dualstack").warning("no TLS with %s: %s", peer, error)
+            return False
+        connection.settimeout(None)
+        return True
 
     def drain(self, seconds: float) -> None:
         """Give the handlers *seconds*, then shut their connections down."""
