@@ -24,6 +24,7 @@ from _thread import RLock
 from .. import platforms
 from ..core.accept import IGNORE, RAISE, AcceptPolicy
 from ..core.endpoint import Endpoint, IPEndpoint, IPv4Endpoint, IPv6Endpoint, from_peer
+from .log import log
 from .opened import Opened, close_all, is_v6only
 
 TYPE_CHECKING = False
@@ -290,9 +291,7 @@ class Listener:
         self._work = True  # the next success ends the episode
         self._trouble = str(error)
         if not was_in_episode:
-            from logging import getLogger
-
-            getLogger("dualstack").warning("accept on %s: %s; waiting for it to pass", self._names(), error)
+            log().warning("accept on %s: %s; waiting for it to pass", self._names(), error)
         return delay
 
     def _pause(self, seconds: float) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 
 from .. import platforms
+from .log import log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,20 +85,16 @@ class Server:
             connection.close()
             if not isinstance(error, RuntimeError) or thread.ident is not None:
                 raise
-            from logging import getLogger
-
             # The system has no thread to give just now: that costs one client, not the server.
-            getLogger("dualstack").error("closed the connection from %s: %s", peer, error)
+            log().error("closed the connection from %s: %s", peer, error)
 
     def _work(self, connection: Socket, peer: Endpoint) -> None:
         try:
             with connection:
                 if self._handshake(connection, peer):
                     self._handler(connection, peer)
-        except Exception:  # whatever a handler raises is logged; it must not end the others
-            from logging import getLogger
-
-            getLogger("dualstack").exception("handler for %s", peer)
+        except Exception:  # noqa: BLE001  # whatever a handler raises is logged; it must not end the others
+            log().exception("handler for %s", peer)
         finally:
             with self._idle:
                 del self._active[threading.current_thread()]
@@ -112,9 +109,7 @@ class Server:
         try:
             handshake()
         except OSError as error:  # a scanner, a client that does not trust us: a line, but no traceback for each
-            from logging import getLogger
-
-            getLogger("dualstack").warning("no TLS with %s: %s", peer, error)
+            log().warning("no TLS with %s: %s", peer, error)
             return False
         connection.settimeout(None)
         return True

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -317,6 +318,51 @@ def test_a_client_that_speaks_no_tls_harms_nobody(
 
 
 # ---------------------------------------------------------------------- nothing lost
+
+# A program that has imported no more than it needs, and then runs out of descriptors: to say so takes the logging
+# module, and its file cannot be opened.
+SHORTAGE = """
+import os, resource, socket, sys
+import dualstack
+
+with dualstack.open_listener("localhost", 0) as listener, socket.socket(listener.sockets[0].family) as client:
+    client.connect(listener.endpoints[0].sockaddr)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    taken = []
+    try:
+        while True:
+            taken.append(os.dup(0))
+    except OSError:
+        pass
+    assert "logging" not in sys.modules
+    try:
+        listener.accept(timeout=0)
+    except TimeoutError as error:
+        print(error)
+    for number in taken:
+        os.close(number)
+    connection, peer = listener.accept(timeout=20)
+    connection.close()
+    print(peer.is_loopback)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of descriptors to set; runs on POSIX")
+def test_a_shortage_is_sat_out_before_anything_was_loaded_to_say_so() -> None:
+    root = Path(dualstack.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(root)!r})\n{SHORTAGE}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said, peer = done.stdout.splitlines()
+    assert "accept fails: [Errno 24]" in said
+    assert peer == "True"
+    assert done.stderr.startswith("accept on ") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork; Linux and macOS run it")
