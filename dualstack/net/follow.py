@@ -16,6 +16,7 @@ from ..core.endpoint import IPEndpoint
 from ..core.plan import Bind, Failed
 from ..errors import ListenError
 from .interfaces import interfaces
+from .log import log
 from .watch import watch_interfaces
 
 TYPE_CHECKING = False
@@ -108,13 +109,9 @@ class Follower:
             for _, one in opened:
                 one.close()
             if endpoint not in self._told:
-                from logging import getLogger
-
                 self._told.add(endpoint)
                 reason = error if isinstance(error, ListenError) else error.strerror
-                getLogger("dualstack").warning(
-                    "cannot listen on %s: %s; tried again at the next change", endpoint, reason
-                )
+                log().warning("cannot listen on %s: %s; tried again at the next change", endpoint, reason)
             return
         self._told.discard(endpoint)
         self._listener.add(opened[0][1])
