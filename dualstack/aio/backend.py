@@ -437,18 +437,16 @@ def raise_alone(group: BaseException) -> None:
     import trio
 
     errors = list(_leaves(group))
-    special = [error for error in errors if isinstance(error, KeyboardInterrupt)]
-    if not special and (len(errors) == 1 or all(isinstance(error, trio.Cancelled) for error in errors)):
-        special = errors
-    if not special or special[0] is group:
+    error = next((error for error in errors if isinstance(error, KeyboardInterrupt)), errors[0])
+    alike = len(errors) == 1 or all(isinstance(error, trio.Cancelled) for error in errors)
+    if error is group or not (alike or isinstance(error, KeyboardInterrupt)):
         return
-    error = special[0]
     context = error.__context__
     try:
         raise error
     finally:
         error.__context__ = context  # not the group, which has the error in it: a cycle
-        del error, errors, special, context, group
+        del error, errors, context, group
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
