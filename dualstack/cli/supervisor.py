@@ -39,6 +39,7 @@ DRAIN_SECONDS = 0.5  # an event loop turns in milliseconds; a client sends its r
 LONG_LIFE = 1.0  # seconds; a program that lived that long is started again at once
 FIRST_PAUSE = 0.1  # seconds before a program that died young is started again, doubled each time
 LONGEST_PAUSE = 5.0
+LONGEST_WAIT = 86400.0  # seconds; then it is asked anew what is due
 
 
 def fill(command: Sequence[str], numbers: Sequence[int]) -> list[str]:
@@ -59,11 +60,20 @@ class Program:
         self.sockets = sockets
         self.mask = mask
         self.started: float = time.monotonic()
-        self.process: subprocess.Popen[bytes] = subprocess.Popen(
-            fill(command, range(FIRST, FIRST + len(sockets))),
-            close_fds=False,
-            preexec_fn=self._become,  # noqa: PLW1509 - this command has one thread
-        )
+        self.process: subprocess.Popen[bytes]
+        # subprocess opens a pipe by which the child says that exec failed: it must not lie where a socket has to go.
+        filled: list[int] = []
+        try:
+            while not filled or filled[-1] < FIRST + len(sockets) - 1:
+                filled.append(os.open(os.devnull, os.O_RDONLY))
+            self.process = subprocess.Popen(
+                fill(command, range(FIRST, FIRST + len(sockets))),
+                close_fds=False,
+                preexec_fn=self._become,  # noqa: PLW1509 - this command has one thread
+            )
+        finally:
+            for number in filled:
+                os.close(number)
 
     def _become(self) -> None:
         """Between fork and exec, in the child."""
@@ -319,8 +329,9 @@ class Supervisor:
     def _set_timer(self) -> None:
         """Have SIGALRM sent when the next thing is due."""
         due = [at for at in (self.again_at, self.prove_at, self.term_at, self.kill_at) if at is not None]
-        # Zero would switch the timer off.
-        signal.setitimer(signal.ITIMER_REAL, max(min(due) - time.monotonic(), 0.001) if due else 0)
+        # Zero would switch the timer off, and no timer is set for ever.
+        wait = min(max(min(due) - time.monotonic(), 0.001), LONGEST_WAIT) if due else 0
+        signal.setitimer(signal.ITIMER_REAL, wait)
 
     def _note(self, text: str) -> None:
         print(f"dualstack exec: {text}", file=sys.stderr, flush=True)

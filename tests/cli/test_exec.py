@@ -248,9 +248,9 @@ def test_a_new_one_that_dies_at_once_changes_nothing(started, path, tmp_path):
     assert run.end() == 0
 
 
-def test_a_program_that_does_not_finish_is_killed_after_the_grace(started, path, tmp_path):
-    flag = tmp_path / "second"
-    program = f"""
+def stubborn(flag):
+    """Stays when told to finish, if it was started before *flag* was there."""
+    return f"""
     import os, signal
     wake, waker = os.pipe()  # not signal.pause(): it may miss one that comes just before
     os.set_blocking(waker, False)
@@ -263,7 +263,11 @@ def test_a_program_that_does_not_finish_is_killed_after_the_grace(started, path,
     while True:
         os.read(wake, 100)
     """
-    run = started("--restart", "--overlap", "0", "--grace", "0.1", "--listen", f"unix:{path}", program=program)
+
+
+def test_a_program_that_does_not_finish_is_killed_after_the_grace(started, path, tmp_path):
+    flag = tmp_path / "second"
+    run = started("--restart", "--overlap", "0", "--grace", "0.1", "--listen", f"unix:{path}", program=stubborn(flag))
     first = int(run.line("up").split()[1])
     flag.touch()
     run.process.send_signal(signal.SIGHUP)
@@ -276,6 +280,44 @@ def test_a_program_that_does_not_finish_is_killed_after_the_grace(started, path,
             break
         assert time.monotonic() < deadline
     assert run.end() == 128 + signal.SIGTERM
+
+
+def test_with_a_grace_without_end_the_old_one_may_stay(started, path, tmp_path):
+    """And the timer, which cannot be set for ever, is set all the same."""
+    flag = tmp_path / "second"
+    run = started("--restart", "--overlap", "0", "--grace", "inf", "--listen", f"unix:{path}", program=stubborn(flag))
+    first = int(run.line("up").split()[1])
+    flag.touch()
+    run.process.send_signal(signal.SIGHUP)
+    run.line("told")
+    os.kill(first, signal.SIGKILL)
+    assert run.end() == 128 + signal.SIGTERM
+
+
+def test_a_program_that_cannot_be_run_is_told_whatever_descriptors_are_free():
+    """By the pipe of subprocess, which would otherwise lie where a socket goes."""
+    code = """
+    import os, socket
+    from dualstack.cli.supervisor import Program
+    kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
+    with socket.socket() as one, socket.socket() as two:
+        for number in kept:
+            os.close(number)
+        before = os.listdir("/proc/self/fd" if os.path.exists("/proc/self/fd") else "/dev/fd")
+        try:
+            Program(["/no/such/program"], [(one.fileno(), "a"), (two.fileno(), "b")], set())
+        except FileNotFoundError as error:
+            print(error)
+        assert os.listdir("/proc/self/fd" if os.path.exists("/proc/self/fd") else "/dev/fd") == before
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[Errno 2] No such file or directory: '/no/such/program'\n"
 
 
 def test_inherited_sockets_are_passed_on(started, path):
@@ -308,7 +350,21 @@ def test_inherited_sockets_are_passed_on(started, path):
     ("arguments", "status", "says"),
     [
         pytest.param(["--listen", "unix:/no/such/dir/s", "--", "true"], 1, "No such file", id="cannot-listen"),
-        pytest.param(["--listen", "127.0.0.1:0", "--", "no-such-program-x"], 1, "no-such-program-x", id="no-program"),
+        pytest.param(
+            ["--listen", "127.0.0.1:0", "--", "no-such-program-x"],
+            1,
+            "dualstack exec: [Errno 2] No such file or directory: 'no-such-program-x'",
+            id="no-program",
+        ),
+        pytest.param(
+            ["--listen", "unix:/tmp/never-made", "--owner", "nobody-of-that-name", "--", "true"],
+            2,
+            "dualstack exec: owner: there is no user 'nobody-of-that-name' on this host",
+            id="no-user",
+        ),
+        pytest.param(["--listen", ":0", "--mode", "rw", "--", "true"], 2, "'rw' is not an octal number", id="mode"),
+        pytest.param(["--listen", ":0", "--grace", "nan", "--", "true"], 2, "'nan' is not a number of", id="grace"),
+        pytest.param(["--listen", ":0", "--overlap", "-1", "--", "true"], 2, "'-1' is not a number of", id="overlap"),
         pytest.param(["--listen", "::1:80", "--", "true"], 2, "::1:80", id="ambiguous-address"),
         pytest.param(["--", "true"], 2, "--listen", id="nothing-to-listen-on"),
         pytest.param(["--listen", "127.0.0.1:0"], 2, "COMMAND", id="nothing-to-run"),
