@@ -282,11 +282,20 @@ class _Maker:
             if (again.st_dev, again.st_ino) != (facts.st_dev, facts.st_ino) or not _is_socket(again):
                 raise OSError(EADDRINUSE, "another file took its place while it was being set up")
             through = b"/proc/self/fd/%d" % fileno
-            if self.given:
-                door.chown(through, self.uid, self.gid)
+            self._give(through)
             door.chmod(through, self.mode)
         finally:
             door.close_file(fileno)
+
+    def _give(self, path: bytes) -> None:
+        """Set owner and group, if any are asked for."""
+        if not self.given:
+            return
+        try:
+            self.door.chown(path, self.uid, self.gid)
+        except PermissionError as error:
+            reason = f"{error.strerror}: only root gives a file to another user, or to a group it is not in"
+            raise PermissionError(error.errno, reason) from error
 
     def _take_back(self) -> None:
         """Remove what bind made when we were stopped before looking at it."""
@@ -306,8 +315,7 @@ class _Maker:
             self.sock = sock = door.unix_socket(self.type)
             with ShortPath(door, self.endpoint, private, len(b"/s")) as short:
                 sock.bind(short + b"/s")
-            if self.given:
-                door.chown(aside, self.uid, self.gid)
+            self._give(aside)
             door.chmod(aside, self.mode)
             if self.backlog is not None:
                 sock.listen(self.backlog)

@@ -255,6 +255,39 @@ def test_without_a_usable_lock_nothing_is_removed(way, path, endpoint, stale, la
     os.rmdir(path + ".lock") if os.path.isdir(path + ".lock") else os.unlink(path + ".lock")
 
 
+def test_on_a_file_system_without_locks(way, path, endpoint, stale):
+    """A free path is bound, a taken one stays, and no lock file is left that nobody would ever remove."""
+
+    class WithoutLocks(Doors):
+        def try_lock(self, fileno):
+            raise OSError(errno.ENOLCK, "No locks available")
+
+    with doors.using(WithoutLocks()):
+        bound = bind_unix(endpoint, backlog=1)
+        assert connects(path)
+        assert os.listdir(os.path.dirname(path)) == ["s"]
+        closed(bound)
+        stale(path)
+        with pytest.raises(OSError, match="could not be locked"):
+            bind_unix(endpoint, backlog=1)
+        assert os.listdir(os.path.dirname(path)) == ["s"]
+        open(path + ".lock", "w").close()  # somebody else's work, from before
+        with pytest.raises(OSError, match="could not be locked"):
+            bind_unix(endpoint, backlog=1)
+    os.unlink(path + ".lock")
+    os.unlink(path)
+
+
+def test_an_owner_that_may_not_be_set_is_told(way, path, endpoint):
+    class OfAUser(Doors):
+        def chown(self, name, uid, gid):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with doors.using(OfAUser()), pytest.raises(PermissionError, match="only root gives a file to another user") as told:
+        bind_unix(endpoint, backlog=1, owner=0)
+    assert told.value.errno == errno.EPERM
+
+
 def test_a_lock_held_by_somebody_else_is_waited_for_and_then_respected(way, path, endpoint, stale):
     import fcntl
 
