@@ -1,7 +1,9 @@
 """Running a program that was given listening sockets: starting, replacing, passing signals on, ending.
 
 Everything that happens to a supervisor arrives as a signal (a child that ended, a timer, a wish from outside), so there
-is one place to wait, sigwait(3), and no handler that could run in the middle of anything.
+is one place to wait, sigwait(3), and no handler that could run in the middle of anything. Two of them are ignored by
+default, and macOS and the BSDs drop what is ignored even while it is blocked; on Linux a parent that ignores SIGCHLD
+hands that down, and then the exit status is lost. So those two get a handler, which never runs, as they are blocked.
 
 Why the program is in its own process group: Ctrl-C is sent by the terminal to the whole foreground group, and would
 arrive twice, once directly and once passed on; many servers take the second as "drop everything".
@@ -34,6 +36,7 @@ signal: Any = _signal
 
 FIRST = 3  # descriptors 0 to 2 are standard input, output and error
 ENDING = ("SIGINT", "SIGQUIT", "SIGTERM")
+IGNORED = ("SIGCHLD", "SIGWINCH")  # by default
 PASSED_ON = (*ENDING, "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGTTIN", "SIGTTOU")
 DRAIN_SECONDS = 0.5  # an event loop turns in milliseconds; a client sends its request as soon as it is connected
 LONG_LIFE = 1.0  # seconds; a program that lived that long is started again at once
@@ -193,6 +196,7 @@ class Supervisor:
         waited_for = {getattr(signal, name) for name in PASSED_ON} | {signal.SIGCHLD, signal.SIGALRM}
         before = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
         self.mask |= before
+        handlers = {getattr(signal, name): signal.signal(getattr(signal, name), _never) for name in IGNORED}
         try:
             self.current.start()
             while not self._done():
@@ -206,6 +210,8 @@ class Supervisor:
             for crew in (self.coming, self.current, self.leaving):
                 if crew is not None:
                     crew.close()
+            for number, handler in handlers.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _done(self) -> bool:
@@ -335,3 +341,7 @@ class Supervisor:
 
     def _note(self, text: str) -> None:
         print(f"dualstack exec: {text}", file=sys.stderr, flush=True)
+
+
+def _never(number: int, frame: object) -> None:
+    """The handler of signals that are only waited for."""

@@ -39,11 +39,13 @@ def watch_interfaces(*, poll_interval: float | None = None) -> Watcher:
                 print(change)
 
     ``close()`` may be called from any thread and ends the iteration. ``watcher.interfaces`` is the picture that the
-    changes given so far lead to. What came and went again within a few milliseconds is not reported.
+    changes given so far lead to. What came and went again within a few milliseconds is not reported. It watches the
+    network namespace it was made in; iterate in a thread that is there still (setns(2) moves one thread).
 
     *poll_interval* in seconds looks at regular intervals instead of asking the system for notices, which is also
-    what happens on systems that have none. On Linux the notices are those of rtnetlink(7), on macOS and BSD of
-    route(4), on Windows of NotifyAddrChange.
+    what happens (every 2 seconds) where the system has none or denies them. On Linux the notices are those of
+    rtnetlink(7), on macOS and FreeBSD of route(4) (never run there), on Windows of NotifyUnicastIpAddressChange,
+    NotifyIpInterfaceChange and NotifyRouteChange2 (under Wine they never come, and it polls).
 
     What cannot be asked for want of descriptors raises OSError (EMFILE) in the iteration; go on iterating when there
     are some again, and nothing is missed.

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from dualstack.cli.exec import _named
-from dualstack.cli.supervisor import fill
+from dualstack.cli.handover import Generation
+from dualstack.cli.supervisor import Supervisor, fill
 from dualstack.errors import UnsupportedError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,6 +158,35 @@ def test_each_socket_its_own_program(started, path, port):
 def test_the_status_is_the_programs(started, path, program, status):
     run = started("--listen", f"unix:{path}", program=program)
     assert run.process.wait(30) == status
+
+
+def test_the_status_is_the_programs_even_where_ended_children_are_ignored():
+    """What a parent ignores stays ignored over exec(2), and nobody would be told that the program ended."""
+    code = """
+    import os, signal, sys
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    program = [sys.executable, "-c", "raise SystemExit(7)"]
+    os.execv(sys.executable, [sys.executable, "-m", "dualstack", "exec", "--listen", "127.0.0.1:0", "--", *program])
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 7
+
+
+def test_what_is_waited_for_is_not_ignored():
+    """macOS and the BSDs drop ignored signals even while they are blocked; SIGCHLD is ignored by default."""
+    seen = {}
+
+    class Looking(Supervisor):
+        def _done(self):
+            for name in ("SIGCHLD", "SIGWINCH"):
+                seen[name] = signal.getsignal(getattr(signal, name))
+            return super()._done()
+
+    before = signal.getsignal(signal.SIGCHLD), signal.getsignal(signal.SIGWINCH)
+    assert Looking([sys.executable, "-c", ""], Generation({}), each=False, restart=False).run() == 0
+    assert len(seen) == 2
+    assert not {signal.SIG_DFL, signal.SIG_IGN} & set(seen.values())
+    assert (signal.getsignal(signal.SIGCHLD), signal.getsignal(signal.SIGWINCH)) == before
 
 
 def test_signals_are_passed_on_once(started, path):
