@@ -51,19 +51,27 @@ def dump_routes() -> list[Route]:
     """Read every unicast route to address zero, in the kernel's order; none is marked effective."""
     sock = open_netlink()
     try:
-        attempts = DUMP_ATTEMPTS
-        while True:
-            reader = _Reader()
-            dump(sock, request(_GETROUTE, DUMP, _ROUTE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)), reader.read)
-            attempts -= 1
-            if reader.consistent or not attempts:
-                break
-        routes = []
-        for route, hop_id in reader.found:
-            routes += _next_hops(sock, route, hop_id) if hop_id else [route]
+        return _dump_routes(sock)
     finally:
         sock.close()
+
+
+def _dump_routes(sock: Socket) -> list[Route]:
+    routes = []
+    for route, hop_id in _dump(sock):
+        routes += _next_hops(sock, route, hop_id) if hop_id else [route]
     return routes
+
+
+def _dump(sock: Socket) -> list[tuple[Route, int]]:
+    """All routes, each with the number of the next hop object that says where to, or 0."""
+    attempts = DUMP_ATTEMPTS
+    while True:
+        reader = _Reader()
+        dump(sock, request(_GETROUTE, DUMP, _ROUTE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)), reader.read)
+        attempts -= 1
+        if reader.consistent or not attempts:
+            return reader.found
 
 
 class _Reader:
