@@ -194,6 +194,8 @@ class Supervisor:
     def run(self) -> int:
         """Run until the program has ended for good; return its exit status."""
         waited_for = {getattr(signal, name) for name in PASSED_ON} | {signal.SIGCHLD, signal.SIGALRM}
+        # A shell script that starts something with "&" has it ignore these two: Ctrl-C is for the script then.
+        waited_for -= {one for one in (signal.SIGINT, signal.SIGQUIT) if signal.getsignal(one) == signal.SIG_IGN}
         before = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
         self.mask |= before
         handlers = {getattr(signal, name): signal.signal(getattr(signal, name), _never) for name in IGNORED}

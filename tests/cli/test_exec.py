@@ -215,6 +215,38 @@ def test_signals_are_passed_on_once(started, path):
     assert run.end() == 5
 
 
+def test_what_a_script_starts_in_the_background_is_not_ended_by_its_ctrl_c(path):
+    """SIGINT and SIGQUIT are ignored there; while they are blocked, Linux would keep them for us all the same."""
+    program = """
+    import os, signal, sys
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker)
+    signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"got SIGUSR1" + bytes([10])))
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, lambda number, _: os.write(1, b"got %d" % number + bytes([10])))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+    print("up", flush=True)
+    while True:
+        os.read(wake, 100)
+    """
+    code = """
+    import os, signal, sys
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    os.execv(sys.executable, [sys.executable, "-m", "dualstack", "exec", *sys.argv[1:]])
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), "--listen", f"unix:{path}", "--"]
+    command += [sys.executable, "-c", textwrap.dedent(program)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "up\n"
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1):
+            process.send_signal(number)
+        assert process.stdout.readline() == "got SIGUSR1\n"
+        process.terminate()
+        assert process.wait(30) == 5
+
+
 def test_restart_starts_it_again_and_keeps_the_backlog(started, path):
     run = started("--restart", "--listen", f"unix:{path}")
     first = int(run.line("up").split()[1])

@@ -285,8 +285,9 @@ def test_text() -> None:
     assert repr(NICS) == "<Interfaces lo, eth0, eth1, tun0>"
 
 
-def test_what_is_read_when_somebody_looks() -> None:
-    """Raw addresses and the speed are asked of the origin, the addresses once."""
+@pytest.mark.parametrize("speed", [1000, None])
+def test_what_is_read_when_somebody_looks(speed: int | None) -> None:
+    """Raw addresses and the speed are asked of the origin, each once, also a speed that nobody knows."""
 
     asked = []
 
@@ -297,11 +298,11 @@ def test_what_is_read_when_somebody_looks() -> None:
 
         def speed(self, name):
             asked.append(f"speed of {name}")
-            return 1000
+            return speed
 
     nic = Interface("eth0", 2, addresses=None, source=Counting())
     assert asked == []
     assert [str(one) for one in nic.addresses] == ["192.0.2.7/24"]
     assert nic.addresses is nic.addresses
-    assert nic.speed == nic.speed == 1000
+    assert nic.speed == nic.speed == speed
     assert asked == ["addresses of eth0, 2", "speed of eth0"]
