@@ -18,7 +18,7 @@ from .syntax import constant_text, last_name, terminates
 __all__ = ("guarded", "is_platform_test", "platform_by_name")
 
 _PLATFORM_FILE = re.compile(
-    r"(?:^|[_\W])(?:ps)?(?:linux|posix|unix|darwin|macos|osx|windows|win32|win|nt|bsd|bsdcommon|freebsd|netlink|rtnetlink|epoll|kqueue|bluetooth|"
+    r"(?:^|[_\W])(?:ps)?(?:linux|posix|unix|darwin|macos|osx|windows|win32|win|nt|bsd|bsdcommon|freebsd|netlink|rtnetlink|iptables|nftables|ipfw|pf|sd_?notify|epoll|kqueue|bluetooth|"
     r"netbsd|openbsd|solaris|sunos|aix|cygwin|systemd|daemonize|daemon)(?:[_\W]|$)",
     re.IGNORECASE,
 )
@@ -204,10 +204,12 @@ def _skips(module: Module, decorator: ast.expr, names: set[str]) -> bool:
             return True
     low = last_name(decorator.func if isinstance(decorator, ast.Call) else decorator).lower()
     if low in ("usefixtures", "skip", "skipif", "skipunless"):
+        call = decorator if isinstance(decorator, ast.Call) else None
+        given = [*call.args, *(keyword.value for keyword in call.keywords)] if call is not None else []
         return low != "usefixtures" and any(
             word in (constant_text(arg) or "").lower()
-            for arg in (decorator.args if isinstance(decorator, ast.Call) else [])
-            for word in ("windows", "unix", "linux", "posix")
+            for arg in given
+            for word in ("windows", "win32", "unix", "linux", "posix")
         )
     return bool(re.search(r"skip|only|require|need|unless", low)) and bool(
         re.search(r"win|unix|linux|posix|platform|osx|mac", low)

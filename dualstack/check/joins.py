@@ -116,6 +116,8 @@ def find_join(node: ast.AST) -> Join | None:
             continue
         if rest.startswith(("@", ":")) and not rest.startswith(": "):
             continue  # user:password@, or one more colon: not a host and a port
+        if rest[:1] in ("-", ".", "_") and (rest[1:2].strip() or (not literal and index + 4 < len(parts))):
+            continue  # a longer name that holds both: host:port.service.local, host:port-worker
         full = "".join(p if isinstance(p, str) else "\0" for p in parts[:index])
         if full and not _opens(full):
             continue
