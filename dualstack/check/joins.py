@@ -139,11 +139,22 @@ def judge(module: Module, join: Join) -> bool:
         return False
     url = join.scheme is not None
     if join.port is host:  # "%s:%d" % address
+        if isinstance(host, ast.Name) and _constant_pair(module, host.id):
+            return False
         return is_hostish(host) or {"host", "port"} <= words(last_name(host)) or "hostport" in words(last_name(host))
     if is_hostish(host):
         return is_portish(join.port) or (url and not isinstance(join.port, str))
     return (
         url and is_portish(join.port) and not (isinstance(host, ast.Name) and host.id in ("scheme", "user", "username"))
+    )
+
+
+def _constant_pair(module: Module, name: str) -> bool:
+    """GROUP = ("239.255.255.250", 1900): the host is written down, and needs no brackets."""
+    values = module.module_values(name)
+    return bool(values) and all(
+        isinstance(value, ast.Tuple) and value.elts and ":" not in (constant_text(value.elts[0]) or ":")
+        for value in values
     )
 
 

@@ -65,7 +65,8 @@ _IDENTITY_NAME = re.compile(
     re.IGNORECASE,
 )
 _ERROR_NAME = re.compile(
-    r"(?:Error|Exception|Warning|Failure|Fault|Timeout|Refused|Unreachable|Exit|Abort|Interrupt)s?$|^(?:error|exc|fail|Raise|raise_)",
+    r"(?:Error|Exception|Warning|Failure|Fault|Timeout|Refused|Unreachable|Exit|Abort|Interrupt)s?$|^(?:error|exc|fail|Raise|raise_)|"
+    r"^(?:Invalid|Unknown|Bad|Missing|Unsupported|Unexpected|Duplicate|Cannot|NoSuch)[A-Z]",
     re.A,
 )
 

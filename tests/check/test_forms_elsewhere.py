@@ -95,6 +95,30 @@ FOUND = [
     pytest.param(
         "DST702", "def f(s, socket):\n    s.setsockopt(0, socket.IP_MULTICAST_TTL, 2)", id="an option of its own"
     ),
+    pytest.param(
+        "DST101",
+        "import socket\nclass A:\n    def __init__(self):\n        self.sock = socket.socket()\n    def go(self, a):\n        self.sock.connect(a)",
+        id="kept, default family",
+    ),
+    pytest.param(
+        "DST101",
+        "import socket\ndef f(data, addr):\n    s = socket.socket(type=socket.SOCK_DGRAM)\n    s.sendto(data, addr)",
+        id="sent to somebody",
+    ),
+    pytest.param(
+        "DST106",
+        "from wsgiref.simple_server import make_server\ndef f(h, app):\n    make_server(h, 80, app, handler_class=None)",
+        id="a handler is no server",
+    ),
+    pytest.param("DST812", "import socket\nfrom resource import getrlimit", id="module of the system"),
+    pytest.param(
+        "DST801",
+        "import socket\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    F = 1\nelse:\n    F = socket.AF_UNIX",
+        id="not only for types",
+    ),
+    pytest.param(
+        "DST501", "ADDR = ('::1', 80)\ndef f(c):\n    c.open('http://%s:%d' % ADDR)", id="constant that needs brackets"
+    ),
 ]
 
 SILENT = [
@@ -169,6 +193,34 @@ SILENT = [
         "import pytest, socket\ndef dial():\n    return socket.socket(socket.AF_UNIX)\n@pytest.mark.skipif(on_win32(), reason='Win32 has no AF_UNIX')\ndef test_it():\n    dial()",
         id="the reason of a skip",
     ),
+    pytest.param("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from socket import AF_UNIX, MSG_NOSIGNAL", id="for type checkers"),
+    pytest.param("import typing\nif typing.TYPE_CHECKING:\n    from socket import SO_MARK", id="for type checkers, by attribute"),
+    pytest.param("import socket\nfrom .resource import Resource\nfrom .socket import AF_UNIX", id="modules of one's own"),
+    pytest.param(
+        "from wsgiref.simple_server import make_server\ndef f(h, app, cls):\n    make_server(h, 80, app, cls)",
+        id="server class by position",
+    ),
+    pytest.param("import eventlet\ndef f(a, options):\n    return eventlet.listen(a, **options)", id="options unknown"),
+    pytest.param("import socket\ndef f(use):\n    with socket.socket() as s:\n        use(s)", id="lent"),
+    pytest.param("import socket\nfd = socket.socket().detach()", id="descriptor at once"),
+    pytest.param("import socket\ndef f(raises):\n    with raises(OSError):\n        socket.socket()", id="dropped"),
+    pytest.param(
+        """
+        import socket
+        def test():
+            a = socket.socket(type=socket.SOCK_DGRAM)
+            b = socket.socket(type=socket.SOCK_DGRAM)
+            a.bind(("127.0.0.1", 0))
+            addr = a.getsockname()
+            b.sendto(b"x", a.getsockname())
+            b.sendto(b"x", addr)
+            host, port = a.getsockname()
+        """,
+        id="two datagram sockets of its own",
+    ),
+    pytest.param("import socket\ndef fromfd(fd, family=socket.AF_INET):\n    return fd", id="stands in for fromfd"),
+    pytest.param("GROUP = ('239.255.255.250', 1900)\ndef f(s):\n    return 'HOST: %s:%d' % GROUP", id="constant group"),
+    pytest.param("def f(found, host, port):\n    found.append(InvalidHostname(f'{host}:{port}'))", id="exception by its name"),
 ]  # fmt: skip
 
 

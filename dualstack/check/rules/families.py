@@ -62,6 +62,7 @@ def socket_of_one_family(module: Module, node: ast.Call) -> None:
         return
     if _only_a_descriptor(module, node) or (implied and _never_used(module, node)):
         return
+    lent = implied and _variable(module, node).isidentifier() and not _ADDRESSED & set(_methods(module, node))
     said = "socket() without a family is AF_INET" if implied else "this socket speaks IPv4 only"
     edits = pair_with_create_connection(module, node)
     module.report(
@@ -69,15 +70,17 @@ def socket_of_one_family(module: Module, node: ast.Call) -> None:
         node,
         f"{said}: it cannot {_purpose(module, node)} an IPv6 address",
         _instead(module, node),
+        strict=lent,  # a socket() without a word about families, handed to somebody else
         edits=edits,
     )
 
 
 def _never_used(module: Module, node: ast.Call) -> bool:
     """A socket() that meets no address in its function and is not handed on: a placeholder."""
-    methods = _methods(module, node)
-    if set(methods) & {"connect", "connect_ex", "bind", "listen", "sendto"}:
+    if _ADDRESSED & set(_methods(module, node)):
         return False
+    if isinstance(module.parents.get(node), (ast.Expr, ast.Await)):
+        return True  # made, and dropped
     name = _variable(module, node)
     if not name.isidentifier():
         return False
@@ -95,9 +98,10 @@ def _never_used(module: Module, node: ast.Call) -> bool:
 
 
 # What can be done to a socket without meeting an address of its family.
+_ADDRESSED = {"accept", "bind", "connect", "connect_ex", "getpeername", "listen", "recvfrom", "sendmsg", "sendto"}
 _ADDRESSLESS = {
-    "close", "detach", "fileno", "get_inheritable", "getblocking", "getsockopt", "gettimeout", "set_inheritable",
-    "setblocking", "setsockopt", "settimeout", "type",
+    "close", "detach", "dup", "family", "fileno", "get_inheritable", "getblocking", "getsockopt", "gettimeout", "proto",
+    "set_inheritable", "setblocking", "setsockopt", "settimeout", "type",
 }  # fmt: skip
 
 
@@ -105,6 +109,9 @@ def _only_a_descriptor(module: Module, node: ast.Call) -> bool:
     """The socket never meets an address: an fd that is only looked at, a stand-in for any descriptor."""
     name = _variable(module, node)
     uses: list[ast.expr]
+    parent = module.parents.get(node)
+    if isinstance(parent, ast.Attribute):
+        return parent.attr in _ADDRESSLESS  # socket().detach()
     if name.isidentifier():
         uses = list(module.facts_at(node).loads.get(name, ()))
     elif re.fullmatch(r"self\._\w+", name) and (owner := module.enclosing_class(node)) is not None:
@@ -201,17 +208,28 @@ def _deliberate(module: Module, node: ast.Call) -> bool:
         for call in facts.calls.get("sock_connect", ())
         if len(call.args) == 2 and ast.unparse(call.args[0]) == variable
     ]
-    if not reached or "sendto" in methods:
+    reached += [(call, call.args[-1]) for call in methods.get("sendto", []) if len(call.args) > 1]
+    if not reached:
         return False
     if "getsockname" in methods and set(methods).isdisjoint(("listen", "accept", "recvfrom", "recv")):
         return all(_own_literal(module, call, address) or _any_port(module, call, address) for call, address in reached)
     return all(_own_literal(module, call, address) for call, address in reached)
 
 
+def _own_end(address: ast.Call) -> bool:
+    return last_name(address.func) == "getsockname"  # the other end was made here, and is judged there
+
+
 def _own_literal(module: Module, call: ast.Call, address: ast.expr) -> bool:
     """The address is one of this program's own on the IPv4 loopback."""
-    if isinstance(address, ast.Call) and last_name(address.func) == "getsockname":
-        return True  # the other end was made here, and is judged there
+    if isinstance(address, ast.Name):
+        stores = module.facts_at(call).stores.get(address.id, ())
+        return bool(stores) and all(
+            store.kind == "assign" and not store.path and isinstance(store.value, ast.Call) and _own_end(store.value)
+            for store in stores
+        )
+    if isinstance(address, ast.Call):
+        return _own_end(address)
     if not isinstance(address, ast.Tuple) or not address.elts:
         return False
     text = module.text_of(address.elts[0], call)
@@ -255,7 +273,7 @@ def _mirrors_stdlib(module: Module, node: ast.AST) -> bool:
     function = module.function(node)
     if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return False
-    if function.name == "socket" or function.name.lower().endswith("socketpair"):
+    if function.name in ("socket", "fromfd", "create_server") or function.name.lower().endswith("socketpair"):
         return True
     owner = module.parents.get(function)
     return isinstance(owner, ast.ClassDef) and owner.name.lower().endswith("socket") and function.name == "__init__"
