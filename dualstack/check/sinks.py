@@ -171,9 +171,21 @@ def _stored(module: Module, statement: ast.AST, depth: int) -> str | None:
         if isinstance(target, ast.Name):
             answers.append(_local(module, target.id, statement, depth))
         elif target is not None:
+            if isinstance(target, ast.Subscript) and _logging_extra(module, target.value):
+                continue
             name = last_name(target)
             answers.append(None if _for_people(name) else f"kept in {name}")
     return next((answer for answer in answers if answer), None)
+
+
+def _logging_extra(module: Module, node: ast.expr) -> bool:
+    """A dictionary that is handed to a logger as extra=."""
+    if not isinstance(node, ast.Name):
+        return False
+    return any(
+        isinstance(parent := module.parents.get(use), ast.keyword) and parent.arg == "extra"
+        for use in module.facts_at(node).loads.get(node.id, ())
+    )
 
 
 def _local(module: Module, name: str, statement: ast.AST, depth: int) -> str | None:

@@ -119,6 +119,16 @@ FOUND = [
     pytest.param(
         "DST501", "ADDR = ('::1', 80)\ndef f(c):\n    c.open('http://%s:%d' % ADDR)", id="constant that needs brackets"
     ),
+    pytest.param(
+        "DST304",
+        "import ipaddress\ndef f(k, b):\n    if k is K.B:\n        return ipaddress.IPv4Address(b)",
+        id="no record",
+    ),
+    pytest.param(
+        "DST501",
+        "def f(d, host, port):\n    d['host'] = f'{host}:{port}'\n    send(d)",
+        id="in a dictionary that is sent",
+    ),
 ]
 
 SILENT = [
@@ -221,6 +231,9 @@ SILENT = [
     pytest.param("import socket\ndef fromfd(fd, family=socket.AF_INET):\n    return fd", id="stands in for fromfd"),
     pytest.param("GROUP = ('239.255.255.250', 1900)\ndef f(s):\n    return 'HOST: %s:%d' % GROUP", id="constant group"),
     pytest.param("def f(found, host, port):\n    found.append(InvalidHostname(f'{host}:{port}'))", id="exception by its name"),
+    pytest.param("import ipaddress\ndef f(self, b):\n    if self is self.A:\n        return ipaddress.IPv4Address(b)", id="record of type A"),
+    pytest.param("def is_netmask(val):\n    parts = val.split('.')\n    return len(parts) == 4", id="mask in four"),
+    pytest.param("def f(log, ip, port):\n    extra = {}\n    extra['host'] = f'{ip}:{port}'\n    log.info('', extra=extra)", id="extra of a log record"),
 ]  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def _about(module: Module, node: ast.Call, receiver: ast.expr, method: str) -> s
         return None  # host:path of scp, module:attribute
     if targets and not hosts and not ports and all(words(last_name(target)) & _NOT_A_HOST for target in targets):
         return None  # proto = listen.split(":")[0]
-    shown = name if name and name not in ("split", "rsplit") else "the address"
+    shown = name if name and name not in ("split", "rsplit", "urlparse", "urlsplit") else "the address"
     if kept:
         return shown
     sure = any(not words(last_name(target)) & _WEAK for target in hosts)

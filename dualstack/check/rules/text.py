@@ -273,7 +273,7 @@ def dotted_quad(module: Module, node: ast.Compare) -> None:
     if found & _VERSION_WORDS or not (found & _IP_WORDS or octets):
         return
     facts = module.facts_at(node)
-    if v6_in_reach(module, node) or facts.weak_v6 or facts.brackets:
+    if v6_in_reach(module, node) or facts.weak_v6 or facts.brackets or _about_masks(module, node):
         return
     module.report(
         "DST306",
