@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from .baseline import Baseline, BaselineError
@@ -190,7 +190,11 @@ def _write(args: argparse.Namespace, shown: Sequence[Finding], texts: _Texts, ou
         return
     from .report import writer
 
-    writer(args.format)(shown, texts.line_of, _Printable(out))  # type: ignore[arg-type]  # has what writers use: write()
+    line_of: Callable[[Finding], str] = texts.line_of
+    if args.format in ("sarif", "github"):  # read by code hosts, which know nothing of cells
+        lines = {texts.in_file(finding): texts.line_of(finding) for finding in shown}
+        shown, line_of = list(lines), lines.__getitem__
+    writer(args.format)(shown, line_of, _Printable(out))  # type: ignore[arg-type]  # has what writers use: write()
     if args.format == "text":
         places = len({finding.path for finding in shown})
         fixable = sum(bool(finding.edits) for finding in shown)
@@ -234,6 +238,15 @@ class _Texts:
         if finding.cell:
             return _cell_line(lines, finding)
         return lines[number] if 0 <= number < len(lines) else ""
+
+    def in_file(self, finding: Finding) -> Finding:
+        """A finding in a cell with its place in the notebook's file; any other as it is."""
+        if not finding.cell:
+            return finding
+        from .notebook import in_file
+
+        self.line_of(finding)
+        return in_file("\n".join(self._lines[finding.path]), finding)
 
     def _read(self, path: str) -> list[str]:
         try:

@@ -108,9 +108,9 @@ def obeyed(path: str, text: str, findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in remarks.filter(findings) if finding in findings]
 
 
-def check_tree(path: str, text: str, tree: ast.Module) -> list[Finding]:
+def check_tree(path: str, text: str, tree: ast.Module, *, sibling_twin: bool = False) -> list[Finding]:
     """The same for a tree that is parsed already (flake8 hands one over)."""
-    module = _make_module(path, text, tree, False)
+    module = _make_module(path, text, tree, sibling_twin)
     for handler, node in _candidates(module):
         handler(module, node)
     return sorted(Remarks(module).filter(module.findings), key=lambda finding: finding.order)

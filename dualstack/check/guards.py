@@ -107,7 +107,9 @@ def _guarded(module: Module, node: ast.AST, names: set[str], catches: set[str], 
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)) and depth < 2:
             calls = module.callers(parent.name) if len(parent.name) > 3 else []
             inside = [call for call in calls if call is not node]
-            if inside and all(_guarded(module, call, names, catches, depth + 1) for call in inside[:20]):
+            # a caller that catches everything has not thought of the other system
+            narrow = catches - {"Exception", "BaseException"}
+            if inside and all(_guarded(module, call, names, narrow, depth + 1) for call in inside[:20]):
                 return True
     return False
 
@@ -171,7 +173,7 @@ def _catches(node: ast.Try, catches: set[str]) -> bool:
         if handler.body and isinstance(handler.body[-1], ast.Raise) and handler.body[-1].exc is None:
             continue  # cleans up and lets the exception go on
         if handler.type is None:
-            return True
+            return "BaseException" in catches
         kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
         if any(last_name(kind) in catches for kind in kinds):
             return True

@@ -129,6 +129,21 @@ FOUND = [
         "def f(d, host, port):\n    d['host'] = f'{host}:{port}'\n    send(d)",
         id="in a dictionary that is sent",
     ),
+    pytest.param(
+        "DST801",
+        """
+        import socket
+        class Client:
+            def connect(self):
+                try:
+                    self._dial()
+                except Exception as error:
+                    self.failed(error)
+            def _dial(self):
+                return socket.socket(socket.AF_UNIX)
+        """,
+        id="a caller that catches everything",
+    ),
 ]
 
 SILENT = [
@@ -234,6 +249,20 @@ SILENT = [
     pytest.param("import ipaddress\ndef f(self, b):\n    if self is self.A:\n        return ipaddress.IPv4Address(b)", id="record of type A"),
     pytest.param("def is_netmask(val):\n    parts = val.split('.')\n    return len(parts) == 4", id="mask in four"),
     pytest.param("def f(log, ip, port):\n    extra = {}\n    extra['host'] = f'{ip}:{port}'\n    log.info('', extra=extra)", id="extra of a log record"),
+    pytest.param(
+        """
+        import socket
+        class Client:
+            def connect(self):
+                try:
+                    self._dial()
+                except AttributeError:
+                    self.refuse()
+            def _dial(self):
+                return socket.socket(socket.AF_UNIX)
+        """,
+        id="a caller that catches AttributeError",
+    ),
 ]  # fmt: skip
 
 

@@ -315,6 +315,11 @@ def four_octets(module: Module, node: ast.Assign) -> None:
     subject = _split_by_dot(module, node.value)
     if subject is None or not words(last_name(subject)) & _IP_WORDS or words(last_name(subject)) & _VERSION_WORDS:
         return
+    name = last_name(target)
+    if not four and any(
+        call.args and last_name(call.args[0]) == name for call in module.facts_at(node).calls.get("len", ())
+    ):
+        return  # the test of its length speaks
     if words(last_name(subject)) & {"quad", "dotted", "octets"}:
         return  # says itself that it is the IPv4 form
     facts = module.facts_at(node)
