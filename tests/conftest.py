@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pathlib
 import runpy
+import signal
 import socket
 import ssl
 import sys
@@ -38,6 +39,12 @@ def under_wine() -> bool:
     from ctypes import WinDLL
 
     return hasattr(WinDLL("ntdll"), "wine_get_version")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the children, also where we are in the background of a script, which has SIGINT ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str | None:

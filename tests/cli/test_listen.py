@@ -68,6 +68,19 @@ def test_a_mix_of_addresses(tmp_path: Path, number: signal.Signals) -> None:
     assert not os.path.exists(path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process at once; runs elsewhere")
+def test_sigterm_ends_what_a_script_has_in_the_background() -> None:
+    """A shell without job control starts ``command &`` with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        server = Server("127.0.0.1:0", count=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(30) == 0
+
+
 def test_host_and_port_as_two_words() -> None:
     with Server("localhost", "0", count=1) as server:
         host, _, port = server.endpoints[0].rpartition(":")
