@@ -63,6 +63,7 @@ class AsyncWatcher:
                 raise StopAsyncIteration
             if not self._watcher.restless:
                 await self._notice()
+                self._watcher.restless = True  # cancelled before it has looked, the notice must not be used up
             await self._burst()
             if self._closed:
                 raise StopAsyncIteration

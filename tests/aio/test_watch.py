@@ -127,3 +127,35 @@ def test_a_cancelled_wait_loses_nothing(run, system) -> None:
             assert (change.action, change.interface) == ("added", "b")
 
     run(main)
+
+
+def test_a_wait_cancelled_between_notice_and_look_loses_nothing(run, system) -> None:
+    """The notice is read by then, and no other one comes."""
+
+    async def main():
+        async with dualstack.aio.watch_interfaces() as watcher:
+            reached = []
+
+            async def endless_burst():
+                reached.append(True)
+                while True:
+                    await current().sleep(0.001)
+
+            async def wait():
+                await watcher.__anext__()
+                raise AssertionError("not looked yet")
+
+            watcher._burst = endless_burst
+            async with current().children() as children:
+                children.start(wait, release=lambda: None)
+                await current().checkpoint()
+                system.names.append("b")
+                system.notify()
+                while not reached:
+                    await current().sleep(0.001)
+                children.cancel()
+            del watcher._burst
+            change = await watcher.__anext__()
+            assert (change.action, change.interface) == ("added", "b")
+
+    run(main)
