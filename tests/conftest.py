@@ -47,6 +47,19 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_report_header() -> str | None:
+    """Say why so much fails on a host without IPv6; namespaces test the library there, but not these tests."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.bind(("::1", 0))
+    except OSError as error:
+        return (
+            f"This host has no ::1 ({error.strerror}): tests over real IPv6 sockets will fail here. In a container:"
+            " --sysctl net.ipv6.conf.all.disable_ipv6=0"
+        )
+    return None
+
+
 def pytest_collection_modifyitems(items) -> None:
     """Skip under Wine what it does otherwise than Windows; each name is a row of wine_deviations.py."""
     wine = under_wine()

@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
     words = args.address
     v6only = True if args.v6only else None
-    if len(words) == 2 and words[1].isdecimal():
-        listener = open_listener(words[0], int(words[1]), v6only=v6only)
+    if len(words) == 2 and ":" not in words[1]:  # a port or the name of a service: every address has a colon
+        listener = open_listener(words[0], words[1], v6only=v6only)
     else:
         listener = open_listener(words, v6only=v6only)
     style = Style()

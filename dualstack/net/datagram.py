@@ -30,6 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from socket import socket as Socket
+    from typing import Any
 
     from ..core.address import Address
     from ..core.options import SocketOptions
@@ -125,7 +126,10 @@ def read_arguments(
         local = read_addresses([host] if lone else host, port or 0)  # type: ignore[list-item]  # not a list here
     if remote is None:
         return local, None
-    peers = read_addresses(*remote) if isinstance(remote, tuple) else read_addresses(remote, None)
+    where: tuple[Any, ...] = remote if isinstance(remote, tuple) else (remote, None)
+    if len(where) != 2 or isinstance(where[0], list | tuple):
+        raise TypeError(f"remote is one address or (host, port), not {remote!r}")
+    peers = read_addresses(*where)
     if peers[0].kind in (*INHERITED, "interface"):
         raise ValueError(f"{peers[0]} is nobody to connect to")
     return local, peers[0]

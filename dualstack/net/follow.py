@@ -17,6 +17,7 @@ from ..core.accept import OUT_OF_RESOURCES
 from ..core.endpoint import IPEndpoint
 from ..core.plan import Bind, Failed
 from ..errors import ListenError
+from .log import log
 from .watch import watch_interfaces
 
 TYPE_CHECKING = False
@@ -83,7 +84,7 @@ class Follower:
                 self.update()
             except OSError as error:
                 if not failing:
-                    _log("cannot follow the interfaces: %s; trying again", error.strerror or error)
+                    log().warning("cannot follow the interfaces: %s; trying again", error.strerror or error)
                 failing = True
                 self._stopping.wait(RETRY_SECONDS)
             else:
@@ -132,13 +133,7 @@ class Follower:
             if endpoint not in self._told:
                 self._told.add(endpoint)
                 reason = error if isinstance(error, ListenError) else error.strerror
-                _log("cannot listen on %s: %s; tried again at the next change", endpoint, reason)
+                log().warning("cannot listen on %s: %s; tried again at the next change", endpoint, reason)
             return
         self._told.discard(endpoint)
         self._listener.add(opened[0][1])
-
-
-def _log(text: str, *values: object) -> None:
-    from logging import getLogger
-
-    getLogger("dualstack").warning(text, *values)

@@ -93,6 +93,8 @@ def test_host_and_port_as_two_words() -> None:
     [
         pytest.param(["192.0.2.200:0"], 1, "192.0.2.200", id="not-ours"),
         pytest.param(["::1:80:90"], 2, "at character", id="unreadable"),
+        pytest.param(["8080"], 2, "a port alone is written :8080", id="a-port-alone"),
+        pytest.param(["192.0.2.200", "https"], 1, "192.0.2.200:443", id="a-service-as-the-second-word"),
     ],
 )
 def test_what_cannot_be_listened_on(arguments: list[str], status: int, text: str) -> None:
