@@ -117,8 +117,8 @@ def run(args: argparse.Namespace) -> int:
             forwarder.run()
     finally:
         signal.set_wakeup_fd(-1)
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
+        for changed, earlier in before.items():
+            signal.signal(changed, earlier)
         logger.removeHandler(handler)
         logger.setLevel(level)
         logger.propagate = propagates
