@@ -210,7 +210,7 @@ async def _shake_hands(
     from ssl import SSLWantReadError, SSLWantWriteError
 
     from ..core.endpoint import Endpoint
-    from ..net.tls import handshake_timed_out
+    from ..net.tls import handshake_timed_out, say_where
 
     door, trace = doors.current, settings.trace
     wrapped: Socket = sock
@@ -241,6 +241,7 @@ async def _shake_hands(
                 raise handshake_timed_out(
                     endpoint, begun - settings.started, now - settings.started, settings.timeout
                 ) from None
+            say_where(error, endpoint)
             raise
         if trace is not None:
             trace(TraceEvent(TLS_DONE, door.monotonic(), endpoint))

@@ -448,8 +448,10 @@ def test_tls_with_a_wrong_name(connect_tls, net):
     thread = threading.Thread(target=serve_tls, args=(server, []))
     thread.start()
     try:
-        with pytest.raises(ssl.SSLCertVerificationError):
+        with pytest.raises(ssl.SSLCertVerificationError) as caught:
             connect_tls(host="127.0.0.1", port=net.port, tls=trusting(), server_hostname="other.example", timeout=20)
+        if sys.version_info >= (3, 11):
+            assert caught.value.__notes__ == [f"in the TLS handshake with 127.0.0.1:{net.port}"]
     finally:
         thread.join()
 

@@ -461,6 +461,20 @@ def test_allow_that_raises_leaves_nothing(world):
         connect("name.example", 443, allow=lambda endpoint: 1 / 0)
 
 
+def test_an_async_allow_does_not_let_everybody_in(world):
+    asked = []
+
+    async def allow(endpoint):
+        asked.append(endpoint)
+        return False
+
+    script(world, {FOUR: GOOD})
+    for host in (FOUR, "localhost"):
+        with pytest.raises(TypeError, match="answers at once"):
+            connect(host, 443, allow=allow)
+    assert (world.open_things(), asked) == ([], [])
+
+
 def test_a_peer_that_is_not_allowed_is_closed(world):
     script(world, {FOUR: connects()})
     answers = iter([True, False])
