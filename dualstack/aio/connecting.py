@@ -264,6 +264,7 @@ async def resolve(
     """Find the endpoints of a host, best first; as ``dualstack.resolve``, without blocking the loop."""
     backend = current()
     door = doors.current
+    timeout = check_timeout(timeout)
     question = prepare(door, host, port, family, type, passive)
     if question.endpoints is not None:
         await backend.checkpoint()

@@ -553,3 +553,35 @@ def test_outside_a_loop():
     coroutine = dualstack.aio.connect("127.0.0.1", 1)
     with pytest.raises(RuntimeError, match="needs a running event loop"):
         coroutine.send(None)
+
+
+def test_a_timeout_that_is_no_number_does_not_end_the_loop(run):
+    """asyncio hands what call_later was given to its selector, and NaN ends the loop there."""
+
+    async def main():
+        listener = await dualstack.aio.open_listener("localhost", 0)
+        sock = await dualstack.aio.open_datagram("localhost")
+        async with listener, sock:
+            for wait in (
+                dualstack.aio.resolve("name.example", 80, timeout=float("nan")),
+                dualstack.aio.connect("name.example", 80, timeout=float("nan")),
+                listener.accept(float("nan")),
+                sock.recv(float("nan")),
+            ):
+                with pytest.raises(ValueError, match="not nan"):
+                    await wait
+
+    run(main)
+
+
+def test_no_time_to_resolve_is_not_blamed_on_a_full_pool(run):
+    class Slow(doors.Doors):
+        def start_daemon(self, target, name):
+            """It has not got its turn yet."""
+
+    async def main():
+        with doors.using(Slow()), pytest.raises(ResolveError) as caught:
+            await dualstack.aio.resolve("name.example", 80, timeout=0)
+        assert caught.value.strerror == "'name.example' does not resolve: no answer within 0 s"
+
+    run(main)
