@@ -486,6 +486,25 @@ def test_tls_on_bare_sockets_of_a_proactor_loop_is_refused(net, monkeypatch):
     asyncio.run(main())
 
 
+def test_a_loop_made_from_the_proactor_loop_is_one():
+    """As qasync's is; its name does not say so."""
+    from asyncio.proactor_events import BaseProactorEventLoop
+
+    from dualstack.aio.backend import AsyncioBackend
+
+    class Loop(BaseProactorEventLoop):
+        def __init__(self):
+            """No proactor is needed to ask what it is."""
+
+        def __del__(self):
+            """It was never opened."""
+
+    assert not AsyncioBackend(Loop()).can_wait
+    loop = asyncio.SelectorEventLoop()
+    assert AsyncioBackend(loop).can_wait
+    loop.close()
+
+
 # ---------------------------------------------------------------------- streams
 
 
