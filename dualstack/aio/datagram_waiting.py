@@ -349,7 +349,16 @@ class Handover:
     no task is running; everything else goes through ``set_result``, which waits for the next turn as a future does.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_done", "_loop", "_words", "taking")
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_callback",
+        "_cancelled",
+        "_context",
+        "_done",
+        "_loop",
+        "_words",
+        "taking",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, taking: bool) -> None:
         self.taking: bool = taking  # whether the reader may take a datagram, or only says that there is one

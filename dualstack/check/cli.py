@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from errno import EINVAL, EPIPE
 from typing import TextIO
 
 from .baseline import Baseline, BaselineError
@@ -65,9 +67,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the checker with these arguments and return its exit code."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    """Run the checker with these arguments and return its exit code.
+
+    A report that cannot be written is 2, like a file that cannot be read; a pipe that nobody reads is the caller's.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        status = _run(args)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is None and error.errno in (EPIPE, EINVAL):  # EINVAL: a broken pipe of Windows
+            raise
+        if error.filename is None:
+            with suppress(OSError, ValueError):  # standard output; Python would complain of it again at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"dualstack check: cannot write the report: {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _run(args: argparse.Namespace) -> int:
     if args.explain or args.rules:
         return _explain(args.explain)
     try:
@@ -90,7 +109,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"wrote {count} findings to {args.write_baseline}", file=sys.stderr)
         return 2 if failed else 0
     if args.diff or args.fix:
-        shown = _fix(shown, texts, write=args.fix and not args.diff)
+        shown, unwritable = _fix(shown, texts, write=args.fix and not args.diff)
+        for path, message in unwritable:
+            print(f"{path}: cannot be changed: {message}", file=sys.stderr)
+        failed = failed or bool(unwritable)
         if args.diff:
             return 2 if failed else int(bool(texts.changed))
     _report(args, shown, texts, outcome)
@@ -173,8 +195,11 @@ def _check(args: argparse.Namespace, config: Config, texts: _Texts, problems: li
 def _report(args: argparse.Namespace, shown: Sequence[Finding], texts: _Texts, outcome: Outcome) -> None:
     out: TextIO = sys.stdout
     if args.output:
-        with open(args.output, "w", encoding="utf-8") as handle:
-            _write(args, shown, texts, outcome, handle)
+        try:
+            with open(args.output, "w", encoding="utf-8") as handle:
+                _write(args, shown, texts, outcome, handle)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, args.output) from error
     else:
         _write(args, shown, texts, outcome, out)
 
@@ -190,7 +215,11 @@ def _write(args: argparse.Namespace, shown: Sequence[Finding], texts: _Texts, ou
         return
     from .report import writer
 
-    writer(args.format)(shown, texts.line_of, _Printable(out))  # type: ignore[arg-type]  # has what writers use: write()
+    line_of: Callable[[Finding], str] = texts.line_of
+    if args.format in ("sarif", "github"):  # read by code hosts, which know nothing of cells
+        lines = {texts.in_file(finding): texts.line_of(finding) for finding in shown}
+        shown, line_of = list(lines), lines.__getitem__
+    writer(args.format)(shown, line_of, _Printable(out))  # type: ignore[arg-type]  # has what writers use: write()
     if args.format == "text":
         places = len({finding.path for finding in shown})
         fixable = sum(bool(finding.edits) for finding in shown)
@@ -235,6 +264,15 @@ class _Texts:
             return _cell_line(lines, finding)
         return lines[number] if 0 <= number < len(lines) else ""
 
+    def in_file(self, finding: Finding) -> Finding:
+        """A finding in a cell with its place in the notebook's file; any other as it is."""
+        if not finding.cell:
+            return finding
+        from .notebook import in_file
+
+        self.line_of(finding)
+        return in_file("\n".join(self._lines[finding.path]), finding)
+
     def _read(self, path: str) -> list[str]:
         try:
             text = decode(self.data(path))
@@ -255,20 +293,28 @@ def _cell_line(lines: list[str], finding: Finding) -> str:
         return ""
 
 
-def _fix(shown: Sequence[Finding], texts: _Texts, *, write: bool) -> list[Finding]:
-    """Make (or show) the mechanical changes; what is left is returned."""
+def _fix(shown: Sequence[Finding], texts: _Texts, *, write: bool) -> tuple[list[Finding], list[tuple[str, str]]]:
+    """Make (or show) the mechanical changes: what is left, and the files that could not be written."""
     from .rewrite import rewrite
 
     by_path: dict[str, list[Finding]] = {}
     for finding in shown:
         by_path.setdefault(finding.path, []).append(finding)
     left: list[Finding] = []
+    unwritable: list[tuple[str, str]] = []
     for path, findings in by_path.items():
         if not any(finding.edits for finding in findings):
             left.extend(findings)
             continue
-        done = rewrite(path, findings, texts.data(path), write=write, to_stdout=texts.is_stdin(path))
+        to_stdout = not write or texts.is_stdin(path)
+        try:
+            done = rewrite(path, findings, texts.data(path), write=write, to_stdout=texts.is_stdin(path))
+        except OSError as error:
+            if to_stdout:
+                raise
+            unwritable.append((path, error.strerror or str(error)))  # the others are changed all the same
+            done = []
         if done:
             texts.changed.append(path)
         left.extend(finding for finding in findings if finding not in done)
-    return left
+    return left, unwritable

@@ -25,7 +25,7 @@ __all__ = ("Unreadable", "check_text", "obeyed", "parse")
 _WORTH_A_WALK = re.compile(
     r"socket|AF_|inet|host|addr|IPv4|asyncio|fork|fcntl|termios|signal_handler|netifaces|psutil|zmq|"
     r"\d\.\d{1,3}\.\d{1,3}\.|\\\.|ioctl|Server|netloc|epoll|kqueue|split\(b?['\"]:|\.port\b|[:{(%]port|unix_|DatagramHandler|count\(['\"]\.|IP_|dualstack:|"
-    r"split\(b?['\"]\.|peername|sockname|client_address|recvfrom|select|\.connect\(|\.bind\(|sendto\(|listen|pack\(",
+    r"wsgiref|HOST|ADDR|%s:%[ds]|\}:\{|split\(b?['\"]\.|peername|sockname|client_address|recvfrom|select|\.connect\(|\.bind\(|sendto\(|listen|pack\(",
 )
 _SKIPPED_FIELDS = {
     "ctx", "op", "ops", "id", "attr", "arg", "name", "names", "kind", "type_comment", "module", "level",
@@ -108,9 +108,9 @@ def obeyed(path: str, text: str, findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in remarks.filter(findings) if finding in findings]
 
 
-def check_tree(path: str, text: str, tree: ast.Module) -> list[Finding]:
+def check_tree(path: str, text: str, tree: ast.Module, *, sibling_twin: bool = False) -> list[Finding]:
     """The same for a tree that is parsed already (flake8 hands one over)."""
-    module = _make_module(path, text, tree, False)
+    module = _make_module(path, text, tree, sibling_twin)
     for handler, node in _candidates(module):
         handler(module, node)
     return sorted(Remarks(module).filter(module.findings), key=lambda finding: finding.order)
@@ -154,6 +154,12 @@ def _fields_of(kind: type[ast.AST]) -> tuple[str, ...]:
     return fields
 
 
+def _for_types_only(test: ast.expr) -> bool:
+    """``if TYPE_CHECKING:``, whose body no program runs."""
+    name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
+    return name == "TYPE_CHECKING"
+
+
 def _candidates(module: Module) -> list[tuple[Handler, ast.AST]]:
     """Walk the tree, link parents, and pair each node with the rules that want it."""
     parents = module.parents
@@ -183,6 +189,11 @@ def _candidates(module: Module) -> list[tuple[Handler, ast.AST]]:
             wanted = TYPES.get(kind, ())
         for handler in wanted:
             found.append((handler, node))  # noqa: PERF401 - as above
+        if isinstance(node, ast.If) and _for_types_only(node.test):
+            stack.extend(node.orelse)
+            for child in node.orelse:
+                parents[child] = node
+            continue
         for field in _FIELDS.get(kind) or _fields_of(kind):  # pyright: ignore[reportOptionalIterable] - never None
             value = getattr(node, field, None)
             if value.__class__ is list:

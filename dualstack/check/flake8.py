@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from .engine import Unreadable, check_tree
+from .module import sibling_twin_exists
 
 __all__ = ("Plugin",)
 
@@ -44,7 +45,7 @@ class Plugin:
     def run(self) -> Iterator[tuple[int, int, str, type[Plugin]]]:
         text = "".join(self._lines).replace("\r\n", "\n")
         try:
-            findings = check_tree(self._filename, text, self._tree)
+            findings = check_tree(self._filename, text, self._tree, sibling_twin=sibling_twin_exists(self._filename))
         except (Unreadable, RecursionError):
             return  # flake8 reports files it cannot parse itself
         for finding in findings:

@@ -18,7 +18,7 @@ from .syntax import constant_text, last_name, terminates
 __all__ = ("guarded", "is_platform_test", "platform_by_name")
 
 _PLATFORM_FILE = re.compile(
-    r"(?:^|[_\W])(?:ps)?(?:linux|posix|unix|darwin|macos|osx|windows|win32|win|nt|bsd|bsdcommon|freebsd|netlink|rtnetlink|epoll|kqueue|bluetooth|"
+    r"(?:^|[_\W])(?:ps)?(?:linux|posix|unix|darwin|macos|osx|windows|win32|win|nt|bsd|bsdcommon|freebsd|netlink|rtnetlink|iptables|nftables|ipfw|pf|sd_?notify|epoll|kqueue|bluetooth|"
     r"netbsd|openbsd|solaris|sunos|aix|cygwin|systemd|daemonize|daemon)(?:[_\W]|$)",
     re.IGNORECASE,
 )
@@ -107,7 +107,9 @@ def _guarded(module: Module, node: ast.AST, names: set[str], catches: set[str], 
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)) and depth < 2:
             calls = module.callers(parent.name) if len(parent.name) > 3 else []
             inside = [call for call in calls if call is not node]
-            if inside and all(_guarded(module, call, names, catches, depth + 1) for call in inside[:20]):
+            # a caller that catches everything has not thought of the other system
+            narrow = catches - {"Exception", "BaseException"}
+            if inside and all(_guarded(module, call, names, narrow, depth + 1) for call in inside[:20]):
                 return True
     return False
 
@@ -171,7 +173,7 @@ def _catches(node: ast.Try, catches: set[str]) -> bool:
         if handler.body and isinstance(handler.body[-1], ast.Raise) and handler.body[-1].exc is None:
             continue  # cleans up and lets the exception go on
         if handler.type is None:
-            return True
+            return "BaseException" in catches
         kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
         if any(last_name(kind) in catches for kind in kinds):
             return True
@@ -204,10 +206,12 @@ def _skips(module: Module, decorator: ast.expr, names: set[str]) -> bool:
             return True
     low = last_name(decorator.func if isinstance(decorator, ast.Call) else decorator).lower()
     if low in ("usefixtures", "skip", "skipif", "skipunless"):
+        call = decorator if isinstance(decorator, ast.Call) else None
+        given = [*call.args, *(keyword.value for keyword in call.keywords)] if call is not None else []
         return low != "usefixtures" and any(
             word in (constant_text(arg) or "").lower()
-            for arg in (decorator.args if isinstance(decorator, ast.Call) else [])
-            for word in ("windows", "unix", "linux", "posix")
+            for arg in given
+            for word in ("windows", "win32", "unix", "linux", "posix")
         )
     return bool(re.search(r"skip|only|require|need|unless", low)) and bool(
         re.search(r"win|unix|linux|posix|platform|osx|mac", low)

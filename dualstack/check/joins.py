@@ -116,6 +116,8 @@ def find_join(node: ast.AST) -> Join | None:
             continue
         if rest.startswith(("@", ":")) and not rest.startswith(": "):
             continue  # user:password@, or one more colon: not a host and a port
+        if rest[:1] in ("-", ".", "_") and (rest[1:2].strip() or (not literal and index + 4 < len(parts))):
+            continue  # a longer name that holds both: host:port.service.local, host:port-worker
         full = "".join(p if isinstance(p, str) else "\0" for p in parts[:index])
         if full and not _opens(full):
             continue
@@ -137,11 +139,22 @@ def judge(module: Module, join: Join) -> bool:
         return False
     url = join.scheme is not None
     if join.port is host:  # "%s:%d" % address
+        if isinstance(host, ast.Name) and _constant_pair(module, host.id):
+            return False
         return is_hostish(host) or {"host", "port"} <= words(last_name(host)) or "hostport" in words(last_name(host))
     if is_hostish(host):
         return is_portish(join.port) or (url and not isinstance(join.port, str))
     return (
         url and is_portish(join.port) and not (isinstance(host, ast.Name) and host.id in ("scheme", "user", "username"))
+    )
+
+
+def _constant_pair(module: Module, name: str) -> bool:
+    """GROUP = ("239.255.255.250", 1900): the host is written down, and needs no brackets."""
+    values = module.module_values(name)
+    return bool(values) and all(
+        isinstance(value, ast.Tuple) and value.elts and ":" not in (constant_text(value.elts[0]) or ":")
+        for value in values
     )
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import ast
 import json
+import re
+from json.scanner import py_make_scanner  # type: ignore[attr-defined]  # the stub leaves it out
+from typing import Any
 
 from .model import Finding, Span
 
-__all__ = ("Notebook", "NotebookError")
+__all__ = ("Notebook", "NotebookError", "in_file")
 
 
 class NotebookError(Exception):
@@ -33,7 +36,7 @@ class Notebook:
             if not isinstance(cell, dict) or cell.get("cell_type") != "code":
                 continue
             source = cell.get("source", cell.get("input", ""))
-            body = "".join(source) if isinstance(source, list) else str(source)
+            body = "".join(map(str, source)) if isinstance(source, list) else str(source)
             self._starts.append((len(lines) + 1, number))
             lines.extend(_python_lines(body))
         self.text: str = "\n".join(lines) + "\n"
@@ -81,3 +84,65 @@ def _python_lines(body: str) -> list[str]:
         # One cell that is no Python must not hide the others; notebooks hold half-written cells.
         return ["#" for _ in kept]
     return kept
+
+
+# -- places in the file itself: for code hosts, which show the JSON ----------------------------------------
+
+
+class _Placed(str):
+    """A string of the document that knows where its first character stands in the text."""
+
+    offset: int
+
+
+def in_file(text: str, finding: Finding) -> Finding:
+    """The same finding with its place in the text of the notebook instead of in its cell."""
+    pieces = _pieces(text, finding.cell)
+    span = finding.span
+    first = _place(text, pieces, span.line, span.column)
+    last = _place(text, pieces, span.end_line, span.end_column)
+    return finding._replace(span=Span(*first, *last)) if first <= last else finding
+
+
+def _pieces(text: str, number: int) -> list[_Placed]:
+    """The strings that make up one cell."""
+    decoder: Any = json.JSONDecoder()
+    scan = decoder.parse_string
+
+    def placed(string: str, end: int, strict: bool = True) -> tuple[str, int]:
+        value, after = scan(string, end, strict)
+        made = _Placed(value)
+        made.offset = end
+        return made, after
+
+    decoder.parse_string = placed
+    decoder.scan_once = py_make_scanner(decoder)  # the one in C does not ask parse_string
+    document = decoder.decode(text)
+    cells = document["cells"] if "cells" in document else document["worksheets"][0]["cells"]
+    source = cells[number - 1].get("source", cells[number - 1].get("input", ""))
+    return [piece for piece in (source if isinstance(source, list) else [source]) if isinstance(piece, _Placed)]
+
+
+def _place(text: str, pieces: list[_Placed], line: int, column: int) -> tuple[int, int]:
+    """Line and column in *text* of a line and column in the joined pieces."""
+    index = sum(len(before) + 1 for before in "".join(pieces).split("\n")[: line - 1]) + column - 1
+    for number, piece in enumerate(pieces, 1):
+        if index < len(piece) or number == len(pieces):
+            offset = piece.offset + _written(text, piece.offset, index)
+            return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+        index -= len(piece)
+    return line, column
+
+
+_UNIT = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|[^\\]", re.DOTALL)
+
+
+def _written(text: str, start: int, count: int) -> int:
+    """How many characters *count* characters of a JSON string take as they are written, escapes and all."""
+    offset = start
+    for _ in range(count):
+        unit = _UNIT.match(text, offset)
+        if unit is None or unit[0] == '"':
+            break
+        offset = unit.end()
+    return offset - start

@@ -29,6 +29,7 @@ _LOG_CALLS = {
     "setproctitle", "getLogger", "get_logger", "input", "confirm", "verbose1", "vdebug", "log_event",
     "assertEqual", "assertIn", "assertTrue", "assertFalse", "assertNotEqual", "assertRegex",
     "assertRaisesRegex", "assertEquals", "print_info", "print_success", "print_warning", "logg", "ok",
+    "set_text", "setText", "set_label", "set_markup", "setWindowTitle", "setToolTip", "set_tooltip_text",
     "warnings", "infoMsg", "singleTimeWarnMessage", "print_status", "print_good",
 }  # fmt: skip
 _TRANSPARENT = {
@@ -43,12 +44,17 @@ _MESSAGE_NAME = re.compile(
     r"(?:^|_)(?:msg|message|messages|desc|description|label|title|text|repr|log|logs|display|caption|error|err|errors|reason|banner|prompt|help|"
     r"summary|detail|details|doc|status|comment|note|warning|fmt|output|out|name|names|ident|identifier|key|id|uid|tag|line|lines|buf|usage|info|"
     r"string|str|prefix|header_text|hint|verbose|debug|print|report|table|row|rows|fingerprint|cache_key|hash|stats|metric|metrics|connid|threadname|"
-    r"procname|representation|pretty|readable|human|labels|cn|subject|colou?r|progress)$",
+    r"procname|representation|peer_?name|pretty|readable|human|labels|cn|subject|colou?r|progress)$",
     re.IGNORECASE,
 )
 _MESSAGE_FUNCTION = re.compile(
     r"^log|^__(?:repr|str|unicode|format|hash|rich_repr)__$|(?:^|_)(?:repr|str|describe|description|display|label|log|message|summary|usage|help|banner|to_?s|"
     r"tostring|info|show|print|pretty|format_log|debug|status|name|get_name|ident|key|id|__str|__repr|title|report|stats|human|text|error)$",
+    re.IGNORECASE,
+)
+# A connection string is read by a machine, whatever else a "string" may be.
+_MACHINE_NAME = re.compile(
+    r"(?:conn|connect|connection|dsn|url|uri|bind|broker|endpoint|netloc|server|listen|amqp|jdbc|database|db)_?(?:str|string|info|line)$",
     re.IGNORECASE,
 )
 _IDENTITY_FUNCTION = re.compile(
@@ -59,9 +65,14 @@ _IDENTITY_NAME = re.compile(
     re.IGNORECASE,
 )
 _ERROR_NAME = re.compile(
-    r"(?:Error|Exception|Warning|Failure|Fault|Timeout|Refused|Unreachable|Exit|Abort|Interrupt)s?$|^(?:error|exc|fail|Raise|raise_)",
+    r"(?:Error|Exception|Warning|Failure|Fault|Timeout|Refused|Unreachable|Exit|Abort|Interrupt)s?$|^(?:error|exc|fail|Raise|raise_)|"
+    r"^(?:Invalid|Unknown|Bad|Missing|Unsupported|Unexpected|Duplicate|Cannot|NoSuch)[A-Z]",
     re.A,
 )
+
+
+def _for_people(name: str) -> bool:
+    return bool(_MESSAGE_NAME.search(name)) and not _MACHINE_NAME.search(name)
 
 
 def sink(module: Module, node: ast.AST, depth: int = 0) -> str | None:
@@ -76,7 +87,7 @@ def sink(module: Module, node: ast.AST, depth: int = 0) -> str | None:
             if inner and is_prose(inner):
                 return None
         elif isinstance(parent, ast.keyword):
-            if parent.arg and _MESSAGE_NAME.search(parent.arg):
+            if parent.arg and _for_people(parent.arg):
                 return None
         elif isinstance(parent, ast.Call):
             found = _call_sink(parent, child)
@@ -93,11 +104,12 @@ def sink(module: Module, node: ast.AST, depth: int = 0) -> str | None:
             key = next((k for k, v in zip(parent.keys, parent.values, strict=True) if v is child), None)
             text = constant_text(key)
             if text is not None:
-                return None if _MESSAGE_NAME.search(text) else f"stored as {text!r}"
+                return None if _for_people(text) else f"stored as {text!r}"
         elif isinstance(parent, (ast.Return, ast.Yield)):
             function = module.function(parent)
             name = getattr(function, "name", "")
-            if _MESSAGE_FUNCTION.search(name) or _IDENTITY_FUNCTION.search(name):
+            told = _MESSAGE_FUNCTION.search(name) or _IDENTITY_FUNCTION.search(name)
+            if told and not _MACHINE_NAME.search(name):
                 return None
             return f"returned by {name}()"
         elif isinstance(parent, (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign)):
@@ -113,6 +125,10 @@ def _call_sink(call: ast.Call, child: ast.AST) -> str | None:
     if child is call.func:
         return "" if name in _TRANSPARENT else None
     low = name.lower()
+    if low in ("set_property", "setproperty", "setattr") and any(
+        _for_people(constant_text(arg) or "") for arg in call.args
+    ):
+        return None  # widget.set_property("text", ...)
     if name in _LOG_CALLS or low.startswith(("log", "print", "warn", "debug")) or _ERROR_NAME.search(name):
         return None
     if low == "write" and isinstance(call.func, ast.Attribute):
@@ -142,7 +158,7 @@ def _call_sink(call: ast.Call, child: ast.AST) -> str | None:
             return None
     if name in ("append", "add", "insert", "extend"):
         owner = last_name(call.func.value) if isinstance(call.func, ast.Attribute) else ""
-        return None if _MESSAGE_NAME.search(owner) or owner == "explain" else f"added to {owner}"
+        return None if _for_people(owner) or owner == "explain" else f"added to {owner}"
     if name in _TRANSPARENT or name == "":
         return ""
     return f"passed to {name}()"
@@ -155,9 +171,21 @@ def _stored(module: Module, statement: ast.AST, depth: int) -> str | None:
         if isinstance(target, ast.Name):
             answers.append(_local(module, target.id, statement, depth))
         elif target is not None:
+            if isinstance(target, ast.Subscript) and _logging_extra(module, target.value):
+                continue
             name = last_name(target)
-            answers.append(None if _MESSAGE_NAME.search(name) else f"kept in {name}")
+            answers.append(None if _for_people(name) else f"kept in {name}")
     return next((answer for answer in answers if answer), None)
+
+
+def _logging_extra(module: Module, node: ast.expr) -> bool:
+    """A dictionary that is handed to a logger as extra=."""
+    if not isinstance(node, ast.Name):
+        return False
+    return any(
+        isinstance(parent := module.parents.get(use), ast.keyword) and parent.arg == "extra"
+        for use in module.facts_at(node).loads.get(node.id, ())
+    )
 
 
 def _local(module: Module, name: str, statement: ast.AST, depth: int) -> str | None:
@@ -168,7 +196,7 @@ def _local(module: Module, name: str, statement: ast.AST, depth: int) -> str | N
         return f"kept in {name}"
     scope = module.scope(statement)
     if isinstance(scope, (ast.Module, ast.ClassDef)):
-        return None if _MESSAGE_NAME.search(name) else f"kept in {name}"
+        return None if _for_people(name) else f"kept in {name}"
     line = getattr(statement, "lineno", 0)
     uses = [use for use in module.facts(scope).loads.get(name, ()) if use.lineno > line or _in_loop(module, statement)]
     for use in uses[:30]:

@@ -27,6 +27,10 @@ _RETURNS = {
 }
 
 
+# Their server_address is what getsockname() said after bind.
+_SERVERS = ("socketserver", "http.server", "xmlrpc.server", "wsgiref.simple_server")
+
+
 def sockaddr_source(module: Module, node: ast.expr | None, depth: int = 0) -> str | None:
     """Where the value comes from (``"getpeername()"``) when it is a whole socket address, else None."""
     node = unwrap(node)
@@ -35,6 +39,8 @@ def sockaddr_source(module: Module, node: ast.expr | None, depth: int = 0) -> st
     if isinstance(node, ast.Call):
         return _from_call(node)
     if isinstance(node, ast.Attribute):
+        if node.attr == "server_address":
+            return "server_address" if module.names.uses(*_SERVERS) and not _assigned(module, node) else None
         return "client_address" if node.attr == "client_address" and _name_of(node.value) == "self" else None
     if isinstance(node, ast.Subscript):
         return _from_subscript(module, node, depth)
@@ -70,6 +76,15 @@ def is_addrinfo_list(module: Module, node: ast.expr | None, depth: int = 0) -> b
 
 def _name_of(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def _assigned(module: Module, node: ast.Attribute) -> bool:
+    """self.server_address of a class that gives it a value of its own."""
+    owner = module.enclosing_class(node)
+    return owner is not None and any(
+        isinstance(inner, ast.Attribute) and inner.attr == node.attr and isinstance(inner.ctx, ast.Store)
+        for inner in ast.walk(owner)
+    )
 
 
 def _from_call(node: ast.Call) -> str | None:

@@ -126,7 +126,7 @@ def _beside(child: ast.AST, parent: ast.AST) -> bool:
     if isinstance(parent, (ast.If, ast.IfExp)):
         if child is parent.test:
             return False
-        if is_family_test(parent.test):
+        if is_family_test(parent.test) or _record_test(parent.test):
             return True
         others = [parent.body, parent.orelse] if isinstance(parent, ast.IfExp) else [*parent.body, *parent.orelse]
         mine = _branch(child, parent)
@@ -179,6 +179,13 @@ def in_family_branch(module: Module, node: ast.AST) -> bool:
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
             return module.has_named_twin(parent.name)
     return False
+
+
+def _record_test(test: ast.AST) -> bool:
+    """``if kind is QueryType.A``: DNS records of type A hold IPv4 addresses, those of type AAAA the others."""
+    return isinstance(test, ast.Compare) and any(
+        isinstance(side, ast.Attribute) and side.attr in ("A", "AAAA") for side in [test.left, *test.comparators]
+    )
 
 
 def _branch(child: ast.AST, parent: ast.If | ast.IfExp) -> bool:

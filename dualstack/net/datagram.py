@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..doors import Doors
     from ..platforms.udp import UdpRules
     from .listen import Host
+    from .opened import Opened
     from .unix import BoundUnix
 
 __all__ = ("DatagramOpener", "open_datagram", "open_read", "read_arguments", "to_look_up")
@@ -241,20 +242,24 @@ class DatagramOpener(Opener):
             return self._open_unix(addresses, strict=strict)
         opened = self.open_all(addresses, resolved)
         try:
-            channels = []
-            if len(opened) > 1 and any(one.family == AF_UNIX for one in opened):  # inherited ones
-                raise ValueError("one Unix datagram socket at a time, and no IP addresses beside it")
-            for one in opened:
-                dual = one.family == AF_INET6 and not one.socket.getsockopt(IPPROTO_IPV6, IPV6_V6ONLY)
-                if one.family != AF_UNIX:
-                    self.rules.ignore_resets(one.socket)
-                    if broadcast:
-                        self.permit_broadcast(one.socket)
-                channels.append(Channel(one.socket, dual=dual, timestamps=timestamps))
+            channels = self._channels(opened, broadcast=broadcast, timestamps=timestamps)
             return DatagramSocket(self.world, channels, strict=strict, source_selection=self._said(channels))
         except BaseException:
             close_all(opened)
             raise
+
+    def _channels(self, opened: Sequence[Opened], *, broadcast: bool, timestamps: bool) -> list[Channel]:
+        if len(opened) > 1 and any(one.family == AF_UNIX for one in opened):  # inherited ones
+            raise ValueError("one Unix datagram socket at a time, and no IP addresses beside it")
+        channels = []
+        for one in opened:
+            dual = one.family == AF_INET6 and not one.socket.getsockopt(IPPROTO_IPV6, IPV6_V6ONLY)
+            if one.family != AF_UNIX:
+                self.rules.ignore_resets(one.socket)
+                if broadcast:
+                    self.permit_broadcast(one.socket)
+            channels.append(Channel(one.socket, dual=dual, timestamps=timestamps))
+        return channels
 
     def permit_broadcast(self, sock: Socket) -> None:
         """Let *sock* send to broadcast addresses."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from dualstack.check.cache import Cache
 from dualstack.check.runner import run
 
+ROOT = str(Path(__file__).parents[2])
 BAD = "import socket\nx = socket.gethostbyname(host)\n"
 STRICT = "run_it(host='127.0.0.1')\n"
 
@@ -168,7 +172,7 @@ def test_module_runs(project):
         capture_output=True,
         text=True,
         check=False,
-        env={**__import__("os").environ, "PYTHONPATH": str(__import__("pathlib").Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": ROOT},
     )
     assert done.returncode == 1 and done.stdout.startswith("a.py:2:5: DST201") and done.stderr == ""
 
@@ -183,3 +187,66 @@ def test_a_mistake_in_a_rule_is_reported_for_its_file(project, monkeypatch):
     project.write("a.py", BAD)
     code, out, _ = project.run("--no-cache", "a.py")
     assert code == 2 and "a mistake in the checker" in out and "oops" in out
+
+
+def test_a_report_that_cannot_be_written_is_no_finding(project):
+    project.write("a.py", BAD)
+    code, out, err = project.run("--output", "missing/report.txt", "a.py")
+    assert code == 2 and out == ""
+    assert err.startswith("dualstack check: cannot write the report: ") and "missing/report.txt" in err
+    code, _, err = project.run("--write-baseline", "missing/known.json", "a.py")
+    assert code == 2 and "missing/known.json" in err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full; runs on Linux")
+@pytest.mark.parametrize("module", [["dualstack", "check"], ["dualstack.check"]])
+def test_a_full_disk_under_standard_output(project, module):
+    project.write("a.py", BAD)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", *module, "--no-cache", "a.py"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": ROOT},
+        )
+    assert done.returncode == 2
+    assert (
+        done.stderr == f"dualstack check: cannot write the report: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}\n"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes that close early are tried on POSIX")
+def test_the_reader_may_leave(project):
+    project.write("a.py", BAD * 4000)
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dualstack.check", "--no-cache", "a.py"],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": ROOT},
+        )
+    os.close(reader)
+    assert process.communicate()[1] == b"" and process.returncode == 1
+
+
+def test_one_file_that_cannot_be_changed(project, monkeypatch):
+    """The others are changed all the same, and it is said."""
+    text = "def f(s):\n    host, port = s.getsockname()\n"
+    project.write("a.py", text)
+    project.write("b.py", text)
+    real = os.replace
+
+    def replace(source, target):
+        if str(target).endswith("a.py"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    code, out, err = project.run("--no-cache", "--fix", ".")
+    assert code == 2 and err == "a.py: cannot be changed: Permission denied\n"
+    assert "a.py:2:5: DST401" in out and "b.py" not in out
+    assert "[:2]" in (project.folder / "b.py").read_text() and "[:2]" not in (project.folder / "a.py").read_text()
+    assert sorted(path.name for path in project.folder.iterdir()) == ["a.py", "b.py"]

@@ -204,6 +204,47 @@ def test_notebook(project):
     assert "x = socket.gethostbyname(host)" in out
 
 
+NOTEBOOK = """{
+ "cells": [
+  {"cell_type": "markdown", "source": ["# title"]},
+  {
+   "cell_type": "code",
+   "metadata": {"source": ["import socket"]},
+   "source": [
+    "import socket\\n",
+    "s = \\"\\\\t\\u00e9\\ud83d\\ude00\\"; x = socket.gethostbyname(host)"
+   ]
+  },
+  {"cell_type": "code", "source": "\\ny = 1\\n  \\nz = socket.gethostbyname(host)\\n"}
+ ],
+ "nbformat": 4
+}
+"""
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_code_hosts_are_told_the_place_in_the_file(project, newline):
+    """They show the JSON and know nothing of cells; editors and people are told the cell."""
+    project.write("n.ipynb", NOTEBOOK.replace("\n", newline).encode())
+    _, out, _ = project.run("--format", "sarif", "n.ipynb")
+    lines = NOTEBOOK.split("\n")
+    places = []
+    for result in json.loads(out)["runs"][0]["results"]:
+        place = result["locations"][0]
+        region = place["physicalLocation"]["region"]
+        assert region["startLine"] == region["endLine"]
+        text = lines[region["startLine"] - 1][region["startColumn"] - 1 : region["endColumn"] - 1]
+        places.append((text, region["startLine"], place["logicalLocations"][0]["name"]))
+    assert places == [
+        ("socket.gethostbyname(host)", 9, "cell 2"),
+        ("socket.gethostbyname(host)", 12, "cell 3"),
+    ]
+    _, out, _ = project.run("--format", "github", "n.ipynb")
+    assert [line.split(",")[1] for line in out.splitlines()] == ["line=9", "line=12"]
+    _, out, _ = project.run("--format", "flake8", "n.ipynb")
+    assert [line.split(": ")[0] for line in out.splitlines()] == ["n.ipynb:cell 2:2:17", "n.ipynb:cell 3:4:5"]
+
+
 def test_a_broken_notebook_is_named(project):
     project.write("n.ipynb", "not json")
     code, out, _ = project.run("n.ipynb")

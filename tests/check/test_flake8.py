@@ -39,6 +39,18 @@ def test_strict_option(strict):
     assert rows() == [(2, 11, "DST602"), (3, 4, "DST201")]
 
 
+def test_a_twin_file_counts_here_too(tmp_path):
+    text = "import socket\ndef f(a):\n    s = socket.socket(socket.AF_INET)\n    s.connect(a)\n"
+    path = tmp_path / "transport.py"
+
+    def found():
+        return [row[2].split()[0] for row in Plugin(ast.parse(text), str(path), text.splitlines(keepends=True)).run()]
+
+    assert found() == ["DST101"]
+    (tmp_path / "transport6.py").write_text("")
+    assert found() == []
+
+
 @pytest.mark.skipif(
     find_spec("flake8") is None, reason="flake8 is not installed; runs in the tox environments of the interpreters"
 )

@@ -79,8 +79,8 @@ def parse(address):
             "DST503",
             "zmq-no-ipv6",
             "ZeroMQ address without the IPV6 option",
-            "ZeroMQ sockets are IPv4-only until their IPV6 option is set, and tcp://host:port needs "
-            "brackets around an IPv6 host.",
+            "ZeroMQ sockets are IPv4-only until their IPV6 option is set. With it, the text is cut at its last "
+            "colon: an IPv6 host works with brackets and without.",
             """\
 import zmq
 
@@ -97,7 +97,7 @@ import zmq
 def dial(context, host, port):
     sock = context.socket(zmq.REQ)
     sock.setsockopt(zmq.IPV6, 1)
-    sock.connect(f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}")
+    sock.connect(f"tcp://{host}:{port}")
     return sock
 """,
             """\

@@ -156,9 +156,9 @@ def literal(module: Module, node: ast.Constant) -> None:
         module, node
     ):
         return
-    if v6_in_reach(module, node):
-        return
     host = text.partition(":")[0]
+    if _is_netmask(module, node, host) or v6_in_reach(module, node):
+        return
     if host == "0.0.0.0":
         if _bind_context(module, node):
             module.report(
@@ -188,11 +188,34 @@ def literal(module: Module, node: ast.Constant) -> None:
         )
 
 
+def _mask(text: str | None) -> bool:
+    """One bits first, zero bits after them, as in 255.255.240.0."""
+    if text is None or not _V4.fullmatch(text):
+        return False
+    bits = "".join(f"{int(part):08b}" for part in text.split("."))
+    return "01" not in bits
+
+
+def _is_netmask(module: Module, node: ast.AST, host: str) -> bool:
+    """A mask is no address: 255.255.0.0, or any mask in a table that holds nothing else."""
+    if not _mask(host):
+        return False
+    if host.startswith("255.") and host != "255.255.255.255":
+        return True
+    table = module.parents.get(node)
+    values = (
+        table.values if isinstance(table, ast.Dict) else table.elts if isinstance(table, (ast.List, ast.Tuple)) else []
+    )
+    return len(values) > 3 and all(_mask(constant_text(value)) for value in values)
+
+
 def _is_argument(module: Module, node: ast.AST) -> bool:
     """The literal goes somewhere (argument, default, assignment) and is neither compared nor a docstring."""
     for _, parent in module.ancestors(node):
         if isinstance(parent, (ast.Compare, ast.Expr, ast.JoinedStr)):
             return False
+        if isinstance(parent, ast.Call) and last_name(parent.func).startswith("assert"):
+            return False  # assertEqual() is a comparison
         if isinstance(parent, (ast.Call, ast.arguments, ast.Assign, ast.AnnAssign, ast.keyword, ast.Return)):
             return True
         if isinstance(parent, ast.stmt):

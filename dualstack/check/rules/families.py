@@ -58,8 +58,11 @@ def socket_of_one_family(module: Module, node: ast.Call) -> None:
         implied = True
     elif not is_af_inet(module, family):
         return
-    if v6_in_reach(module, node) or _deliberate(module, node) or (implied and _never_used(module, node)):
+    if v6_in_reach(module, node) or _deliberate(module, node):
         return
+    if _only_a_descriptor(module, node) or (implied and _never_used(module, node)):
+        return
+    lent = implied and _variable(module, node).isidentifier() and not _ADDRESSED & set(_methods(module, node))
     said = "socket() without a family is AF_INET" if implied else "this socket speaks IPv4 only"
     edits = pair_with_create_connection(module, node)
     module.report(
@@ -67,15 +70,17 @@ def socket_of_one_family(module: Module, node: ast.Call) -> None:
         node,
         f"{said}: it cannot {_purpose(module, node)} an IPv6 address",
         _instead(module, node),
+        strict=lent,  # a socket() without a word about families, handed to somebody else
         edits=edits,
     )
 
 
 def _never_used(module: Module, node: ast.Call) -> bool:
     """A socket() that meets no address in its function and is not handed on: a placeholder."""
-    methods = _methods(module, node)
-    if set(methods) & {"connect", "connect_ex", "bind", "listen", "sendto"}:
+    if _ADDRESSED & set(_methods(module, node)):
         return False
+    if isinstance(module.parents.get(node), (ast.Expr, ast.Await)):
+        return True  # made, and dropped
     name = _variable(module, node)
     if not name.isidentifier():
         return False
@@ -92,11 +97,48 @@ def _never_used(module: Module, node: ast.Call) -> bool:
     return True
 
 
+# What can be done to a socket without meeting an address of its family.
+_ADDRESSED = {"accept", "bind", "connect", "connect_ex", "getpeername", "listen", "recvfrom", "sendmsg", "sendto"}
+_ADDRESSLESS = {
+    "close", "detach", "dup", "family", "fileno", "get_inheritable", "getblocking", "getsockopt", "gettimeout", "proto",
+    "set_inheritable", "setblocking", "setsockopt", "settimeout", "type",
+}  # fmt: skip
+
+
+def _only_a_descriptor(module: Module, node: ast.Call) -> bool:
+    """The socket never meets an address: an fd that is only looked at, a stand-in for any descriptor."""
+    name = _variable(module, node)
+    uses: list[ast.expr]
+    parent = module.parents.get(node)
+    if isinstance(parent, ast.Attribute):
+        return parent.attr in _ADDRESSLESS  # socket().detach()
+    if name.isidentifier():
+        uses = list(module.facts_at(node).loads.get(name, ()))
+    elif re.fullmatch(r"self\._\w+", name) and (owner := module.enclosing_class(node)) is not None:
+        module.facts(owner)  # links the parents of the whole class
+        uses = [
+            inner
+            for inner in ast.walk(owner)
+            if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Load) and ast.unparse(inner) == name
+        ]
+    else:
+        return False
+    return bool(uses) and all(_without_address(module, use) for use in uses)
+
+
+def _without_address(module: Module, use: ast.expr) -> bool:
+    parent = module.parents.get(use)
+    if isinstance(parent, ast.Attribute):
+        return parent.attr in _ADDRESSLESS
+    return isinstance(parent, (ast.Compare, ast.If, ast.BoolOp, ast.UnaryOp))
+
+
 def _variable(module: Module, node: ast.Call) -> str:
     """What the new socket is called: ``s`` or ``self.sock``."""
     for child, parent in module.ancestors(node):
         if isinstance(parent, ast.Assign) and child is parent.value:
-            return ast.unparse(parent.targets[0])
+            plain = next((target for target in parent.targets if isinstance(target, ast.Name)), parent.targets[0])
+            return ast.unparse(plain)  # self.sock = sock = socket(): the short name is the one that is used
         if isinstance(parent, (ast.AnnAssign, ast.NamedExpr)) and child is parent.value:
             return ast.unparse(parent.target)
         if isinstance(parent, ast.withitem):
@@ -166,15 +208,28 @@ def _deliberate(module: Module, node: ast.Call) -> bool:
         for call in facts.calls.get("sock_connect", ())
         if len(call.args) == 2 and ast.unparse(call.args[0]) == variable
     ]
-    if not reached or "sendto" in methods:
+    reached += [(call, call.args[-1]) for call in methods.get("sendto", []) if len(call.args) > 1]
+    if not reached:
         return False
+    if "getsockname" in methods and set(methods).isdisjoint(("listen", "accept", "recvfrom", "recv")):
+        return all(_own_literal(module, call, address) or _any_port(module, call, address) for call, address in reached)
     return all(_own_literal(module, call, address) for call, address in reached)
+
+
+def _own_end(address: ast.Call) -> bool:
+    return last_name(address.func) == "getsockname"  # the other end was made here, and is judged there
 
 
 def _own_literal(module: Module, call: ast.Call, address: ast.expr) -> bool:
     """The address is one of this program's own on the IPv4 loopback."""
-    if isinstance(address, ast.Call) and last_name(address.func) == "getsockname":
-        return True  # the other end was made here, and is judged there
+    if isinstance(address, ast.Name):
+        stores = module.facts_at(call).stores.get(address.id, ())
+        return bool(stores) and all(
+            store.kind == "assign" and not store.path and isinstance(store.value, ast.Call) and _own_end(store.value)
+            for store in stores
+        )
+    if isinstance(address, ast.Call):
+        return _own_end(address)
     if not isinstance(address, ast.Tuple) or not address.elts:
         return False
     text = module.text_of(address.elts[0], call)
@@ -182,6 +237,16 @@ def _own_literal(module: Module, call: ast.Call, address: ast.expr) -> bool:
     if text == "localhost" and isinstance(port, ast.Constant) and port.value == 0:
         return True  # a pair of its own, or a search for a free port
     return text is not None and _V4_LITERAL.match(text) is not None and text.startswith("127.")
+
+
+def _any_port(module: Module, call: ast.Call, address: ast.expr) -> bool:
+    """bind(("", 0)) to learn a number: the search for a free port, which DST111 speaks about."""
+    if not isinstance(address, ast.Tuple) or len(address.elts) != 2 or last_name(call.func) != "bind":
+        return False
+    port = address.elts[1]
+    return (
+        isinstance(port, ast.Constant) and port.value == 0 and module.text_of(address.elts[0], call) in ("", "0.0.0.0")
+    )
 
 
 @on(ast.FunctionDef, ast.AsyncFunctionDef)
@@ -208,7 +273,7 @@ def _mirrors_stdlib(module: Module, node: ast.AST) -> bool:
     function = module.function(node)
     if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return False
-    if function.name == "socket" or function.name.lower().endswith("socketpair"):
+    if function.name in ("socket", "fromfd", "create_server") or function.name.lower().endswith("socketpair"):
         return True
     owner = module.parents.get(function)
     return isinstance(owner, ast.ClassDef) and owner.name.lower().endswith("socket") and function.name == "__init__"
@@ -227,12 +292,20 @@ def family_attribute(module: Module, node: ast.Assign | ast.AnnAssign) -> None:
     name = last_name(targets[0])
     if isinstance(targets[0], (ast.Tuple, ast.List)) or not _FAMILY_TARGET.search(name):
         return
+    if name in ("AF_INET", "PF_INET"):
+        return  # the constant under its own name: a table, nothing is chosen
     if not is_af_inet(module, value):
         return
     if _mirrors_stdlib(module, node):
         return
     if isinstance(targets[0], ast.Attribute) and _other_value(module, node, name):
         return
+    if isinstance(targets[0], ast.Name) and any(
+        store.value is not None and store.value is not value and _from_info(store.value)
+        for store in module.facts_at(node).stores.get(name, ())
+        if store.kind == "assign"
+    ):
+        return  # what to use when getaddrinfo() did not say
     if v6_in_reach(module, node) or _overridden(module, node, name):
         return
     place = (
@@ -343,6 +416,8 @@ def branch_without_v6(module: Module, node: ast.If) -> None:
         return
     if not refused or mentions_v6(node) or _reach_around(module, node):
         return
+    if module.facts_at(node).identifiers & {"net_if_addrs", "ifaddresses", "get_adapters"}:
+        return  # a list of interface addresses is filtered: DST703 speaks
     module.report(
         "DST105",
         node.test,

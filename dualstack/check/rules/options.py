@@ -20,6 +20,7 @@ _JOIN = {
     "IP_DROP_SOURCE_MEMBERSHIP",
     "IP_BLOCK_SOURCE",
 }
+# IP_TRANSPARENT and IP_FREEBIND are not here: on Linux, the one system that has them, they work on IPv6 sockets too.
 _LEVEL = {
     "IP_TTL": "IPV6_UNICAST_HOPS",
     "IP_TOS": "IPV6_TCLASS",
@@ -31,8 +32,6 @@ _LEVEL = {
     "IP_RECVTTL": "IPV6_RECVHOPLIMIT",
     "IP_RECVTOS": "IPV6_RECVTCLASS",
     "IP_MTU_DISCOVER": "IPV6_MTU_DISCOVER",
-    "IP_TRANSPARENT": "IPV6_TRANSPARENT",
-    "IP_FREEBIND": "IPV6_FREEBIND",
 }
 
 

@@ -63,6 +63,8 @@ def localhost_name(module: Module, node: ast.Constant) -> None:
     if node.value != "localhost" or "127.0.0.1" not in module.text:
         return
     for _, parent in module.ancestors(node):
+        if isinstance(parent, ast.keyword) and parent.arg == "server_hostname":
+            return  # the name in a certificate; nothing is looked up
         if isinstance(parent, ast.Call):
             if last_name(parent.func) in (
                 "connect",

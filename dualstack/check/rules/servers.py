@@ -44,7 +44,7 @@ def server_made(module: Module, node: ast.Call) -> None:
     if dotted not in V4_SERVERS:
         return
     if dotted == "eventlet.listen":
-        if argument(node, 1, "family") is not None:
+        if argument(node, 1, "family") is not None or any(kw.arg is None for kw in node.keywords):
             return
     elif dotted == "logging.config.listen":
         return
@@ -52,7 +52,7 @@ def server_made(module: Module, node: ast.Call) -> None:
     host = _host_of(module, address, node)
     if host is not None and (":" in host or host.startswith("127.")):
         return  # an explicit literal: the loopback rules speak about it
-    server_class = argument(node, -1, "server_class") if dotted.endswith("make_server") else None
+    server_class = argument(node, 3, "server_class") if dotted.endswith("make_server") else None
     if server_class is not None or v6_in_reach(module, node) or _family_set(module, node):
         return
     name = dotted.rpartition(".")[2]

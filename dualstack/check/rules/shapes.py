@@ -163,7 +163,10 @@ def _makes_v4(module: Module, value: ast.expr | None) -> bool:
         value = value.args[0] if value.args else None
     if not isinstance(value, ast.Call) or last_name(value.func) != "socket":
         return False
-    return (not value.args and not value.keywords) or is_af_inet(module, argument(value, 0, "family"))
+    family = argument(value, 0, "family")
+    if family is None:
+        return not value.args and all(keyword.arg in ("type", "proto") for keyword in value.keywords)
+    return is_af_inet(module, family)
 
 
 def _length_test(test: ast.expr) -> bool:

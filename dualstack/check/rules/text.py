@@ -273,7 +273,7 @@ def dotted_quad(module: Module, node: ast.Compare) -> None:
     if found & _VERSION_WORDS or not (found & _IP_WORDS or octets):
         return
     facts = module.facts_at(node)
-    if v6_in_reach(module, node) or facts.weak_v6 or facts.brackets:
+    if v6_in_reach(module, node) or facts.weak_v6 or facts.brackets or _about_masks(module, node):
         return
     module.report(
         "DST306",
@@ -283,19 +283,54 @@ def dotted_quad(module: Module, node: ast.Compare) -> None:
     )
 
 
-def _split_by_dot(module: Module, node: ast.expr) -> ast.expr | None:
+def _split_by_dot(module: Module, node: ast.expr, depth: int = 0) -> ast.expr | None:
     """The text whose split(".") this is, directly or by way of a variable."""
+    if depth > 4:
+        return None  # parts = list(map(int, parts))
+    if isinstance(node, ast.Call) and last_name(node.func) in ("list", "tuple", "map") and node.args:
+        return _split_by_dot(module, node.args[-1], depth + 1)  # list(map(int, text.split(".")))
+    if isinstance(node, ast.ListComp):
+        return _split_by_dot(module, node.generators[0].iter, depth + 1)
     if isinstance(node, ast.Call) and last_name(node.func) == "split" and isinstance(node.func, ast.Attribute):
         if node.args and constant_text(node.args[0]) in (".", "\\."):
             return node.func.value
         return None
     if isinstance(node, ast.Name):
         for store in module.facts_at(node).stores.get(node.id, ()):
-            if store.kind == "assign" and not store.path and isinstance(store.value, ast.Call):
-                found = _split_by_dot(module, store.value)
+            if store.kind == "assign" and not store.path and store.value is not None:
+                found = _split_by_dot(module, store.value, depth + 1)
                 if found is not None:
                     return found
     return None
+
+
+@on(ast.Assign)
+def four_octets(module: Module, node: ast.Assign) -> None:
+    """DST306: a, b, c, d = ip.split("."), and the numbers of an address by way of int()."""
+    target = node.targets[0]
+    four = isinstance(target, (ast.Tuple, ast.List)) and len(target.elts) == 4
+    numbers = any(isinstance(inner, ast.Name) and inner.id == "int" for inner in ast.walk(node.value))
+    if not four and not (numbers and isinstance(target, ast.Name)):
+        return
+    subject = _split_by_dot(module, node.value)
+    if subject is None or not words(last_name(subject)) & _IP_WORDS or words(last_name(subject)) & _VERSION_WORDS:
+        return
+    name = last_name(target)
+    if not four and any(
+        call.args and last_name(call.args[0]) == name for call in module.facts_at(node).calls.get("len", ())
+    ):
+        return  # the test of its length speaks
+    if words(last_name(subject)) & {"quad", "dotted", "octets"}:
+        return  # says itself that it is the IPv4 form
+    facts = module.facts_at(node)
+    if v6_in_reach(module, node) or facts.weak_v6 or facts.brackets:
+        return
+    module.report(
+        "DST306",
+        node,
+        f"{last_name(subject)} is cut into the numbers of an IPv4 address",
+        "use ipaddress.ip_address() and its .packed bytes",
+    )
 
 
 @on_call("pack", "unpack", "unpack_from", "Struct")

@@ -103,7 +103,7 @@ def af_unix(module: Module, node: ast.expr) -> None:
 @on(ast.ImportFrom)
 def imported_constant(module: Module, node: ast.ImportFrom) -> None:
     """DST801, DST804, DST805, DST807: ``from socket import AF_UNIX`` fails at import time."""
-    if node.module not in ("socket", "_socket", "select"):
+    if node.module not in ("socket", "_socket", "select") or node.level:
         return
     for alias in node.names:
         code = _CODE_OF.get(alias.name)
@@ -356,6 +356,8 @@ def fork(module: Module, node: ast.Call) -> None:
 @on(ast.Import, ast.ImportFrom)
 def unix_module(module: Module, node: ast.Import | ast.ImportFrom) -> None:
     """DST812: fcntl and friends at the top of a network module."""
+    if isinstance(node, ast.ImportFrom) and node.level:
+        return  # a module of the program's own that has this name
     names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
     missing = [name for name in names if name in ("fcntl", "termios", "pwd", "grp", "resource", "tty", "pty", "syslog")]
     if not missing or not module.names.uses(*_NETWORK):
