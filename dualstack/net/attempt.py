@@ -164,7 +164,11 @@ class Ways:
                 sock.setsockopt(0, IP_BIND_ADDRESS_NO_PORT, 1)  # IPPROTO_IP, for IPv6 too
             except OSError:  # older than Linux 4.2: one port is used up
                 pass
-        sock.bind(source.sockaddr)
+        try:
+            sock.bind(source.sockaddr)
+        except OSError as error:
+            local = source if source.port else source.host
+            raise OSError(error.errno, f"cannot connect from {local} (local=): {error.strerror}") from None
 
     def dial(self, sock: Socket, endpoint: Endpoint) -> int:
         """``connect_ex``, whatever the family and however long the path."""

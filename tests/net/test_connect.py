@@ -390,6 +390,7 @@ def test_local_address_of_somebody_else(world):
         script(world, {FOUR: GOOD})
         connect(FOUR, 443, local="198.51.100.1")
     assert caught.value.errno == errno.EADDRNOTAVAIL
+    assert "cannot connect from 198.51.100.1 (local=)" in str(caught.value)  # the address of the row is not at fault
 
 
 @pytest.mark.parametrize(
