@@ -127,8 +127,9 @@ class AsyncioBackend(Backend):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        # By class name: the class itself exists on Windows only. winloop and uvloop have readers.
-        self.can_wait: bool = "Proactor" not in type(loop).__name__
+        # By class name: the class itself exists on Windows only. A loop made from it (qasync's) is none to wait on
+        # either. winloop and uvloop have readers.
+        self.can_wait: bool = not any("Proactor" in one.__name__ for one in type(loop).__mro__)
 
     async def wait_readable(self, sock: Socket) -> None:
         if self.can_wait:

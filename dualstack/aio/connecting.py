@@ -210,7 +210,7 @@ async def _shake_hands(
     from ssl import SSLWantReadError, SSLWantWriteError
 
     from ..core.endpoint import Endpoint
-    from ..net.tls import handshake_timed_out
+    from ..net.tls import handshake_timed_out, say_where
 
     door, trace = doors.current, settings.trace
     wrapped: Socket = sock
@@ -241,6 +241,7 @@ async def _shake_hands(
                 raise handshake_timed_out(
                     endpoint, begun - settings.started, now - settings.started, settings.timeout
                 ) from None
+            say_where(error, endpoint)
             raise
         if trace is not None:
             trace(TraceEvent(TLS_DONE, door.monotonic(), endpoint))
@@ -263,6 +264,7 @@ async def resolve(
     """Find the endpoints of a host, best first; as ``dualstack.resolve``, without blocking the loop."""
     backend = current()
     door = doors.current
+    timeout = check_timeout(timeout)
     question = prepare(door, host, port, family, type, passive)
     if question.endpoints is not None:
         await backend.checkpoint()

@@ -11,6 +11,7 @@ readiness, an accept stays pending between calls; what it took goes to the next 
 from __future__ import annotations
 
 from .. import doors
+from ..core.delays import check_wait
 from ..core.endpoint import IPEndpoint
 from ..net.listen import Opener, gate_of, needs_lookup, read_addresses
 from ..net.listener import Listener
@@ -130,6 +131,7 @@ class AsyncListener:
 
         Raises TimeoutError, OSError EBADF once the listener is closed, and what ``Listener.accept`` raises.
         """
+        check_wait(timeout)
         monotonic = self._listener.world.monotonic
         deadline = None if timeout is None else monotonic() + timeout
         if self._backend.name == "trio" or self._streak >= _FAIR:

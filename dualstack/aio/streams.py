@@ -81,6 +81,9 @@ class StreamServer:
         """The port of its IP sockets."""
         return self.listener.port
 
+    def __repr__(self) -> str:
+        return f"<StreamServer of {self.listener!r}>"
+
     def is_serving(self) -> bool:
         """Whether new connections are accepted."""
         return not self.listener.closed

@@ -76,6 +76,10 @@ def run(args: argparse.Namespace) -> int:
         print("dualstack connect: one ADDRESS, or HOST and PORT", file=sys.stderr)
         return 2
     host, port = (words[0], words[1]) if len(words) == 2 else (words[0], None)
+    if explain:
+        # All that a race needs, now: the time line is about the network.
+        from ..net import selecting, turns  # noqa: F401  # for what they load
+
     events: list[TraceEvent] = []
     started = doors.current.monotonic()
     failure: OSError | None = None

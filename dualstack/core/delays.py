@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ("ATTEMPT_DELAY_SECONDS", "LONGEST_SECONDS", "RESOLUTION_DELAY_SECONDS", "check_delays", "check_timeout")
+__all__ = (
+    "ATTEMPT_DELAY_SECONDS",
+    "LONGEST_SECONDS",
+    "RESOLUTION_DELAY_SECONDS",
+    "check_delays",
+    "check_timeout",
+    "check_wait",
+)
 
 RESOLUTION_DELAY_SECONDS = 0.05
 ATTEMPT_DELAY_SECONDS = 0.25
@@ -36,3 +43,9 @@ def check_timeout(timeout: float | None) -> float | None:
     except TypeError:
         raise TypeError(f"timeout is a number of seconds or None, not {timeout!r}") from None
     raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout!r}")
+
+
+def check_wait(timeout: float | None) -> None:
+    """Refuse what is no time to wait. Below 0 is one: what is left of a deadline. NaN is none, and ends event loops."""
+    if timeout is not None and timeout != timeout:
+        raise ValueError(f"timeout is a number of seconds or None, not {timeout!r}")

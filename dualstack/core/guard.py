@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Guard = Callable[[Endpoint], bool]
     Allow = Guard | Iterable[str | IPv4Network | IPv6Network]
 
-__all__ = ("anyone", "guard_from", "public_only")
+__all__ = ("anyone", "guard_from", "permits", "public_only")
 
 
 def public_only(endpoint: Endpoint) -> bool:
@@ -38,6 +38,16 @@ def public_only(endpoint: Endpoint) -> bool:
 def anyone(peer: object) -> bool:
     """Allow everybody: ``open_listener("unix:@name", allow=dualstack.anyone)`` lets other users in, too."""
     return True
+
+
+def permits(guard: Guard, endpoint: Endpoint) -> bool:
+    """Ask a guard. TypeError for one that answers with something to await: that is true, and would let everybody in."""
+    answer = guard(endpoint)
+    if hasattr(answer, "__await__"):
+        if hasattr(answer, "close"):
+            answer.close()  # or it warns that it was never awaited
+        raise TypeError("allow takes a function that answers at once, not an async one")
+    return bool(answer)
 
 
 def guard_from(allow: Allow | None) -> Guard | None:

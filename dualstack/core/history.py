@@ -17,9 +17,11 @@ from _thread import allocate_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from ..errors import Attempt
+
+    Noted = tuple[int, Hashable, float]  # the family, the place, when
 
 __all__ = ("History", "went_silent")
 
@@ -50,7 +52,7 @@ class History:
         self.seconds: float = seconds
         self.size: int = size
         self._lock = allocate_lock()
-        self._known: dict[str, tuple[int, Hashable, float]] = {}  # host -> family, place, time noted
+        self._known: dict[str, Noted] = {}
 
     def knows(self, host: str) -> bool:
         """Whether anything is noted about *host*; cheap, so that ``place`` need not be found out in vain."""
@@ -58,38 +60,51 @@ class History:
 
     def silent(self, host: str, place: Hashable, now: float) -> int | None:
         """The family that went silent for *host* in this *place* not long ago, or None."""
-        with self._lock:
-            found = self._known.get(host)
-            if found is None:
-                return None
-            family, where, noted = found
-            if where == place and noted <= now < noted + self.seconds:
-                return family
-            del self._known[host]
+        found = self._known.get(host)
+        if found is None:
             return None
+        family, where, noted = found
+        if where == place and noted <= now < noted + self.seconds:
+            return family
+        self._undisturbed(self._remove, host, found)
+        return None
 
     def note(self, host: str, family: int, place: Hashable, now: float) -> None:
         """Remember that *family* was silent for *host*."""
-        with self._lock:
-            self._known.pop(host, None)  # to the end: a dict keeps the order of insertion
-            self._known[host] = family, place, now
-            self._shrink()
-
-    def _shrink(self) -> None:
-        while len(self._known) > self.size:
-            del self._known[next(iter(self._known))]
+        self._undisturbed(self._add, host, (family, place, now))
 
     def forget(self, host: str, family: int) -> None:
         """*family* works for *host* again."""
-        with self._lock:
-            found = self._known.get(host)
-            if found is not None and found[0] == family:
-                del self._known[host]
+        found = self._known.get(host)
+        if found is not None and found[0] == family:
+            self._undisturbed(self._remove, host, found)
 
     def clear(self) -> None:
         """Forget everything, as after a change of network."""
-        with self._lock:
-            self._known.clear()
+        self._known = {}
+
+    def _undisturbed(self, change: Callable[[str, Noted], None], host: str, noted: Noted) -> None:
+        """Change what is known, or nothing while somebody else does: what is lost is a hint, and costs one delay.
+
+        To wait could be for ever: in a signal handler for the thread it interrupted, in a forked child for a thread
+        that only its parent has.
+        """
+        if self._lock.acquire(False):
+            try:
+                change(host, noted)
+            finally:
+                self._lock.release()
+
+    def _remove(self, host: str, noted: Noted) -> None:
+        if self._known.get(host) is noted:
+            del self._known[host]
+
+    def _add(self, host: str, noted: Noted) -> None:
+        known = self._known
+        known.pop(host, None)  # to the end: a dict keeps the order of insertion
+        known[host] = noted
+        while len(known) > self.size:
+            del known[next(iter(known))]
 
     def __len__(self) -> int:
         return len(self._known)

@@ -15,6 +15,7 @@ from _socket import AF_INET6, SO_ERROR, SOCK_STREAM, SOL_SOCKET
 
 from .. import platforms
 from ..core.endpoint import AF_UNIX, Endpoint, IPEndpoint, IPv4Endpoint, IPv6Endpoint
+from ..core.guard import permits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Ways:
         Raises NotTried for an endpoint that may not be tried, or OSError.
         """
         guard = self.guard
-        if guard is not None and not guard(endpoint):
+        if guard is not None and not permits(guard, endpoint):
             from ..core.report import NotTried
 
             raise NotTried(errno.EACCES, "not allowed (allow=)")
@@ -163,7 +164,11 @@ class Ways:
                 sock.setsockopt(0, IP_BIND_ADDRESS_NO_PORT, 1)  # IPPROTO_IP, for IPv6 too
             except OSError:  # older than Linux 4.2: one port is used up
                 pass
-        sock.bind(source.sockaddr)
+        try:
+            sock.bind(source.sockaddr)
+        except OSError as error:
+            local = source if source.port else source.host
+            raise OSError(error.errno, f"cannot connect from {local} (local=): {error.strerror}") from None
 
     def dial(self, sock: Socket, endpoint: Endpoint) -> int:
         """``connect_ex``, whatever the family and however long the path."""
@@ -179,7 +184,7 @@ class Ways:
             local = sock.getsockname()
             if local[1] == endpoint.port and local[0] == endpoint.sockaddr[0]:
                 raise SelfConnected
-        if self.guard is not None and not self.guard(Endpoint.peer(sock).unmapped()):
+        if self.guard is not None and not permits(self.guard, Endpoint.peer(sock).unmapped()):
             raise PermissionError(errno.EACCES, "the peer it ended up at is not allowed (allow=)")
 
 

@@ -70,8 +70,8 @@ def connect(
     """Connect to a host by the first of its addresses that answers; returns a blocking stdlib socket.
 
     All addresses of both families race as RFC 8305 says, so a dead one costs *attempt_delay* (0.25 s), not a timeout.
-    *timeout* in seconds covers everything, the name look-up and the TLS handshake included; without one a black hole
-    lasts until the system gives up, two minutes or more.
+    *timeout* in seconds covers everything, the name look-up and the TLS handshake included; without one (None or
+    infinity) a black hole lasts until the system gives up, two minutes or more.
 
     * *host* may carry its port (``"[::1]:80"``), be ``"unix:/path"``, an Address or an Endpoint. ``"::"``,
       ``"0.0.0.0"`` and ``"*"`` mean loopback on every system.
@@ -79,8 +79,9 @@ def connect(
       (``"%eth0"``, or ``"eth0"``, as names are not resolved here), or a list with one address per family. Candidates
       of a family without one are not tried.
     * *attempt_delay*: 0.01 to 2 seconds between attempts; None tries one address at a time.
-    * *allow*: a function of each Endpoint, or networks; asked right before the socket is made, so that there is no
-      second look-up to fool. ``dualstack.public_only`` keeps a server from reaching into its own network.
+    * *allow*: a function of each Endpoint (not an async one), or networks; asked right before the socket is made, so
+      that there is no second look-up to fool. ``dualstack.public_only`` keeps a server from reaching into its own
+      network.
     * *trace*: called with a TraceEvent for each thing that happens.
     * *tls*: an SSLContext; *server_hostname* defaults to the host as written, which is right for names and IP literals.
       A Unix socket needs it spelled out.
@@ -89,7 +90,7 @@ def connect(
 
     Raises ConnectError, whose ``attempts`` say what happened to each address and after how long, and which is also a
     ConnectionRefusedError or a TimeoutError when all agree; ResolveError for a name without addresses; AddressError for
-    what is no address; ssl.SSLError from the handshake.
+    what is no address; ssl.SSLError from the handshake, with a note of its address where Python has notes (3.11).
     """
     door = doors.current
     started = door.monotonic()

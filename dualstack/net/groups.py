@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ("Groups",)
 
+_PAUSE_SECONDS = 1.0  # before interfaces that could not be looked at are looked at again
+
 
 class Groups(DatagramBase):
     """Part of DatagramSocket: what it joined, and how it sends to groups."""
@@ -85,13 +87,26 @@ class Groups(DatagramBase):
         watcher = self._watcher = watch_interfaces()
 
         def run() -> None:
-            for _ in watcher:
-                with self._lock:
+            while not self._closing:
+                try:
+                    self._update()  # of what came before there was a watcher, or during the pause
+                    for _ in watcher:
+                        self._update()
+                    return  # closed
+                except OSError as error:  # no descriptor left to look at the interfaces with, for one
                     if self._closing:
                         return
-                    self._groups.update()
+                    from logging import getLogger
+
+                    getLogger("dualstack").warning("%r could not follow the interfaces: %s", self, error)
+                    self._world.sleep(_PAUSE_SECONDS)
 
         self._world.start_daemon(run, "dualstack-follow-groups")
+
+    def _update(self) -> None:
+        with self._lock:
+            if not self._closing:
+                self._groups.update()
 
     @property
     def multicast_ttl(self) -> int | None:

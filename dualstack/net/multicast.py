@@ -47,21 +47,23 @@ class Memberships:
         self._followed: set[tuple[bytes, bytes | None]] = set()
 
     def join(self, group: IPEndpoint, interface: str | int | None, source: IPEndpoint | None) -> None:
-        """Join; all of it or, when the first interface fails, nothing new."""
+        """Join; all of it, or nothing new where one interface fails for another reason than having gone."""
         packed = group.packed
         wanted = None if source is None else _source(group, source)
         if interface != "all":
             index = _index(group, interface)
             self._join_one(group, index, wanted)
             return
-        indices = multicast_interfaces(group)
+        before = set(self._joined)
         joined = 0
-        for index in indices:
+        for index in multicast_interfaces(group):
             try:
                 self._join_one(group, index, wanted)
                 joined += 1
             except OSError as error:
                 if error.errno not in _GONE or isinstance(error, UnsupportedError):
+                    for key in self._joined.keys() - before:
+                        self._drop(key)
                     raise
         if not joined:
             raise OSError(errno.ENODEV, f"no interface of this host can join {group.host}: none is up with its family")
@@ -103,16 +105,21 @@ class Memberships:
             for key in [key for key in self._joined if key[0] == packed and key[2] == wanted]:
                 if key[1] not in indices:
                     # Gone, or down: leaving a membership that the kernel still has lets it be joined anew later.
-                    channel = self._joined.pop(key)
-                    try:
-                        channel.sock.setsockopt(*requests.membership(_constants(), packed, key[1], wanted, join=False))
-                    except OSError:
-                        pass  # it went with the interface
+                    self._drop(key)
             for index in indices:
                 try:
                     self._join_one(group, index, wanted)
                 except OSError:
                     pass  # it went while we looked; the next change tells
+
+    def _drop(self, key: Key) -> None:
+        """Leave one group on one interface, without a word if the membership went with the interface."""
+        packed, index, wanted = key
+        channel = self._joined.pop(key)
+        try:
+            channel.sock.setsockopt(*requests.membership(_constants(), packed, index, wanted, join=False))
+        except OSError:
+            pass
 
     def _join_one(self, group: IPEndpoint, index: int, source: bytes | None) -> None:
         packed = group.packed

@@ -10,6 +10,7 @@ from __future__ import annotations
 from _socket import AF_INET6, SOCK_DGRAM, SOCK_STREAM
 
 from .. import doors, platforms
+from ..core.delays import check_timeout
 from ..core.endpoint import Endpoint, IPEndpoint
 from ..core.order import rank, unique
 from .etc import policy
@@ -57,6 +58,7 @@ def resolve(
     if timeout is not None and not timeout >= 0:
         raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout!r}")
     door = doors.current
+    timeout = check_timeout(timeout)
     question = prepare(door, host, port, family, type, passive)
     if question.endpoints is not None:
         return in_order(door, question.endpoints) if question.name else question.endpoints
@@ -152,8 +154,10 @@ class Answers:
 
     @property
     def busy(self) -> int:
-        """How many questions wait for a thread."""
-        return self._pool.waiting
+        """How many questions wait for a thread because all have one that hangs."""
+        from .lookup import LIMIT
+
+        return self._pool.waiting if self._pool.threads >= LIMIT else 0
 
     def forget(self) -> None:
         """Wait for none of them any more."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..core.trace import Trace
     from ..doors import Doors
 
-__all__ = ("check_server_context", "handshake_timed_out", "wrap")
+__all__ = ("check_server_context", "handshake_timed_out", "say_where", "wrap")
 
 
 def wrap(
@@ -49,6 +49,7 @@ def wrap(
                 trace(TraceEvent(TLS_FAILED, door.monotonic(), endpoint, error))
             if isinstance(error, TimeoutError):
                 raise handshake_timed_out(endpoint, begun - started, door.monotonic() - started, timeout) from None
+            say_where(error, endpoint)
             raise
         if trace is not None:
             trace(TraceEvent(TLS_DONE, door.monotonic(), endpoint))
@@ -57,6 +58,13 @@ def wrap(
         wrapped.close()
         sock.close()
         raise
+
+
+def say_where(error: OSError, endpoint: Endpoint) -> None:
+    """Note on a failed handshake with whom it was; OpenSSL's message names nobody. Python 3.11 and later."""
+    note = getattr(error, "add_note", None)
+    if note is not None:
+        note(f"in the TLS handshake with {endpoint}")
 
 
 def check_server_context(context: object) -> None:

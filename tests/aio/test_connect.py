@@ -448,8 +448,10 @@ def test_tls_with_a_wrong_name(connect_tls, net):
     thread = threading.Thread(target=serve_tls, args=(server, []))
     thread.start()
     try:
-        with pytest.raises(ssl.SSLCertVerificationError):
+        with pytest.raises(ssl.SSLCertVerificationError) as caught:
             connect_tls(host="127.0.0.1", port=net.port, tls=trusting(), server_hostname="other.example", timeout=20)
+        if sys.version_info >= (3, 11):
+            assert caught.value.__notes__ == [f"in the TLS handshake with 127.0.0.1:{net.port}"]
     finally:
         thread.join()
 
@@ -482,6 +484,25 @@ def test_tls_on_bare_sockets_of_a_proactor_loop_is_refused(net, monkeypatch):
             await dualstack.aio.connect("127.0.0.1", 1, tls=trusting())
 
     asyncio.run(main())
+
+
+def test_a_loop_made_from_the_proactor_loop_is_one():
+    """As qasync's is; its name does not say so."""
+    from asyncio.proactor_events import BaseProactorEventLoop
+
+    from dualstack.aio.backend import AsyncioBackend
+
+    class Loop(BaseProactorEventLoop):
+        def __init__(self):
+            """No proactor is needed to ask what it is."""
+
+        def __del__(self):
+            """It was never opened."""
+
+    assert not AsyncioBackend(Loop()).can_wait
+    loop = asyncio.SelectorEventLoop()
+    assert AsyncioBackend(loop).can_wait
+    loop.close()
 
 
 # ---------------------------------------------------------------------- streams
@@ -551,3 +572,35 @@ def test_outside_a_loop():
     coroutine = dualstack.aio.connect("127.0.0.1", 1)
     with pytest.raises(RuntimeError, match="needs a running event loop"):
         coroutine.send(None)
+
+
+def test_a_timeout_that_is_no_number_does_not_end_the_loop(run):
+    """asyncio hands what call_later was given to its selector, and NaN ends the loop there."""
+
+    async def main():
+        listener = await dualstack.aio.open_listener("localhost", 0)
+        sock = await dualstack.aio.open_datagram("localhost")
+        async with listener, sock:
+            for wait in (
+                dualstack.aio.resolve("name.example", 80, timeout=float("nan")),
+                dualstack.aio.connect("name.example", 80, timeout=float("nan")),
+                listener.accept(float("nan")),
+                sock.recv(float("nan")),
+            ):
+                with pytest.raises(ValueError, match="not nan"):
+                    await wait
+
+    run(main)
+
+
+def test_no_time_to_resolve_is_not_blamed_on_a_full_pool(run):
+    class Slow(doors.Doors):
+        def start_daemon(self, target, name):
+            """It has not got its turn yet."""
+
+    async def main():
+        with doors.using(Slow()), pytest.raises(ResolveError) as caught:
+            await dualstack.aio.resolve("name.example", 80, timeout=0)
+        assert caught.value.strerror == "'name.example' does not resolve: no answer within 0 s"
+
+    run(main)

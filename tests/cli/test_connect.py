@@ -129,3 +129,34 @@ def test_time_line():
     ]
     assert all(len(line) <= 120 for line in lines)
     ElementTree.fromstring(timeline.svg("a <b> & c"))
+
+
+def test_the_time_line_is_about_the_network():
+    """What a race needs is loaded before the clock starts: it took longer than a race on this host."""
+    program = """if True:
+        import sys
+        from dualstack.cli import connect as command
+        from dualstack.cli.__main__ import main
+
+        before = set()
+        real = command.connect
+
+        def connect(*arguments, **keywords):
+            before.update(sys.modules)
+            return real(*arguments, **keywords)
+
+        command.connect = connect
+        main(["connect", "localhost:1", "--explain"])
+        late = sorted(name for name in set(sys.modules) - before if name.startswith("dualstack."))
+        print("loaded late:", *late, file=sys.stderr)
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "refused" in done.stdout
+    assert done.stderr.splitlines()[-1] == "loaded late:"

@@ -96,3 +96,28 @@ def test_sizes():
     for index in range(1500):
         history.note(str(index), SIX, "home", 0.0)
     assert len(history) == 1024
+
+
+def test_nobody_waits_for_a_change_under_way():
+    """In a signal handler or a forked child that could be for ever."""
+    history = History()
+    history.note("a", SIX, "home", 0.0)
+    with history._lock:  # as whoever was interrupted, or is in the parent, left it
+        history.note("b", SIX, "home", 0.0)
+        history.forget("a", SIX)
+        assert (history.silent("a", "home", 1.0), history.silent("a", "train", 1.0)) == (SIX, None)
+        assert history.knows("a") and not history.knows("b")
+        history.clear()
+        assert len(history) == 0
+    history.note("b", SIX, "home", 0.0)
+    history.forget("b", SIX)
+    assert not history.knows("b")
+
+
+def test_what_is_noted_meanwhile_stays():
+    history = History()
+    history.note("a", SIX, "home", 0.0)
+    before = history._known["a"]
+    history.note("a", SIX, "home", 500.0)
+    history._remove("a", before)  # of a thread that looked before the second note
+    assert history.silent("a", "home", 700.0) == SIX

@@ -390,6 +390,7 @@ def test_local_address_of_somebody_else(world):
         script(world, {FOUR: GOOD})
         connect(FOUR, 443, local="198.51.100.1")
     assert caught.value.errno == errno.EADDRNOTAVAIL
+    assert "cannot connect from 198.51.100.1 (local=)" in str(caught.value)  # the address of the row is not at fault
 
 
 @pytest.mark.parametrize(
@@ -459,6 +460,20 @@ def test_allow_that_raises_leaves_nothing(world):
     world.answer("name.example", [SIX, FOUR])
     with pytest.raises(ZeroDivisionError):
         connect("name.example", 443, allow=lambda endpoint: 1 / 0)
+
+
+def test_an_async_allow_does_not_let_everybody_in(world):
+    asked = []
+
+    async def allow(endpoint):
+        asked.append(endpoint)
+        return False
+
+    script(world, {FOUR: GOOD})
+    for host in (FOUR, "localhost"):
+        with pytest.raises(TypeError, match="answers at once"):
+            connect(host, 443, allow=allow)
+    assert (world.open_things(), asked) == ([], [])
 
 
 def test_a_peer_that_is_not_allowed_is_closed(world):

@@ -14,7 +14,7 @@ import threading
 import pytest
 
 import dualstack
-from dualstack import doors
+from dualstack import doors, platforms
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.0/8 as a whole is local on Linux only; runs there")
 unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix datagrams; runs on the others")
@@ -714,3 +714,87 @@ def test_memory_and_descriptors_stay_flat(opened):
 
 def _descriptors():
     return len(os.listdir("/dev/fd")) if os.path.isdir("/dev/fd") else 0
+
+
+# ---------------------------------------------------------------------- groups; the rest needs networks: tests/netns
+
+
+@pytest.fixture
+def loopback_for_groups(monkeypatch):
+    """The interfaces that "all" means: loopback, which is there everywhere."""
+    index = next(nic.index for nic in dualstack.interfaces() if nic.is_loopback)
+    found = [index]
+    monkeypatch.setattr("dualstack.net.multicast.multicast_interfaces", lambda group: list(found))
+    return found
+
+
+def test_following_goes_on_when_the_interfaces_cannot_be_looked_at(loopback_for_groups, monkeypatch, caplog):
+    happens = [OSError(errno.EMFILE, "too many"), "a change", None]
+    seen = []
+
+    class Watching:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            now = happens.pop(0)
+            seen.append(now)
+            if isinstance(now, OSError):
+                raise now
+            if now is None:
+                sock.close()
+                raise StopIteration
+            return now
+
+        def close(self):
+            """Nothing is open."""
+
+    class Here(doors.Doors):
+        def start_daemon(self, target, name):
+            self.run = target
+
+        def sleep(self, seconds):
+            seen.append(seconds)
+
+    monkeypatch.setattr("dualstack.net.watch.watch_interfaces", Watching)
+    with doors.using(Here()) as here, dualstack.open_datagram("0.0.0.0") as sock:
+        sock.join("239.1.2.3", "all", follow=True)
+        monkeypatch.setattr(sock._memberships, "update", lambda: seen.append("update"))
+        here.run()
+    assert [str(one) for one in seen] == [
+        "update",
+        "[Errno 24] too many",
+        "1.0",
+        "update",
+        "a change",
+        "update",
+        "None",
+    ]
+    assert "could not follow the interfaces" in caplog.text
+
+
+def test_joining_everywhere_is_all_or_nothing(loopback_for_groups, monkeypatch):
+    class Full:
+        """A socket of which the second membership is one too many."""
+
+        def __init__(self, real):
+            self.real, self.calls = real, []
+
+        def setsockopt(self, *what):
+            self.calls.append(what[1])
+            if len(self.calls) == 2:
+                raise OSError(errno.ENOBUFS, "no more")
+            self.real.setsockopt(*what)
+
+    loopback_for_groups.append(2**31 - 1)
+    with dualstack.open_datagram("0.0.0.0") as sock:
+        (channel,) = sock._channels
+        full = Full(channel.sock)
+        monkeypatch.setattr(channel, "sock", full)
+        with pytest.raises(OSError, match="no more"):
+            sock.join("239.1.2.3", "all")
+        monkeypatch.setattr(channel, "sock", full.real)
+        constants = platforms.current.udp.constants
+        assert full.calls == [constants[f"IP_{what}_MEMBERSHIP"] for what in ("ADD", "ADD", "DROP")]
+        with pytest.raises(OSError, match="was not joined"):
+            sock.leave("239.1.2.3", "all")
