@@ -56,7 +56,7 @@ def socket_of_one_family(module: Module, node: ast.Call) -> None:
         if not plain or node.args or any(kw.arg in ("fileno", None) for kw in node.keywords):
             return
         implied = True
-    elif not is_af_inet(module, family):
+    elif not is_af_inet(module, family) and not _by_default(module, family):
         return
     if v6_in_reach(module, node) or _deliberate(module, node):
         return
@@ -73,6 +73,11 @@ def socket_of_one_family(module: Module, node: ast.Call) -> None:
         strict=lent,  # a socket() without a word about families, handed to somebody else
         edits=edits,
     )
+
+
+def _by_default(module: Module, family: ast.expr) -> bool:
+    """``family or AF_INET``: IPv4 unless somebody says otherwise."""
+    return isinstance(family, ast.BoolOp) and isinstance(family.op, ast.Or) and is_af_inet(module, family.values[-1])
 
 
 def _never_used(module: Module, node: ast.Call) -> bool:
@@ -294,7 +299,8 @@ def family_attribute(module: Module, node: ast.Assign | ast.AnnAssign) -> None:
         return
     if name in ("AF_INET", "PF_INET"):
         return  # the constant under its own name: a table, nothing is chosen
-    if not is_af_inet(module, value):
+    answer = value.body if isinstance(value, ast.Lambda) else value  # allowed_gai_family = lambda: AF_INET
+    if not is_af_inet(module, answer):
         return
     if _mirrors_stdlib(module, node):
         return

@@ -63,6 +63,8 @@ def _about(module: Module, node: ast.Call, receiver: ast.expr, method: str) -> s
     if found & _HARDWARE:
         return None
     targets, index = _targets(module, node)
+    if len(targets) == 1 and index is None:
+        targets = _taken_later(module, targets[0]) or targets
     pair = len(targets) == 2 and is_hostish(targets[0]) and is_portish(targets[1])
     kept = len(targets) == 1 and index is None and bool(_PAIR_NAME.search(last_name(targets[0])))
     if found & _NOT_A_HOST and not found & {"host", "hostport", "netloc"} and not pair and not kept:
@@ -169,6 +171,30 @@ def _targets(module: Module, node: ast.Call) -> tuple[list[ast.expr], int | None
             return ([ast.Name(id=name, ctx=ast.Load())] if index is not None and said else []), index
         return [], index
     return [], index
+
+
+def _taken_later(module: Module, target: ast.expr) -> list[ast.expr]:
+    """What the pieces are called when they are taken out of the list: parts = ..., host = parts[0]."""
+    if not isinstance(target, ast.Name) or target not in module.parents:
+        return []
+    found: dict[int, ast.expr] = {}
+    for use in module.facts_at(target).loads.get(target.id, ()):
+        parent = module.parents.get(use)
+        if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], (ast.Tuple, ast.List)):
+            found.update(
+                (number, element) for number, element in enumerate(parent.targets[0].elts) if number not in found
+            )
+        if not (isinstance(parent, ast.Subscript) and parent.value is use):
+            continue
+        number = _number(parent.slice)
+        outer = module.parents.get(parent)
+        if isinstance(outer, ast.Call) and last_name(outer.func) in ("int", "str"):
+            outer = module.parents.get(outer)
+        if number is not None and isinstance(outer, ast.Assign):
+            found.setdefault(number, outer.targets[0])
+    if not {0, 1} <= found.keys() or not (is_hostish(found[0]) and is_portish(found[1])):
+        return []
+    return [found[0], found[1]]
 
 
 def _inside(top: ast.AST, node: ast.AST) -> bool:
