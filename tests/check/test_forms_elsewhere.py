@@ -186,6 +186,11 @@ FOUND = [
         "import netifaces\ndef f(i):\n    return netifaces.ifaddresses(i)[2][0]['addr']",
         id="netifaces by number",
     ),
+    pytest.param(
+        "DST101",
+        "import socket\ndef f(Stream, port):\n    clients = [Stream(socket.socket()) for _ in range(3)]\n    for c in clients:\n        c.connect(('host', port))",
+        id="wrapped in a list",
+    ),
 ]
 
 SILENT = [
@@ -313,6 +318,7 @@ SILENT = [
     pytest.param("def f(name):\n    return all(part.isdigit() for part in name.version.split('.'))", id='digits of a version'),
     pytest.param("import subprocess\nsubprocess.run('0.0.0.0')", id='a program called so'),
     pytest.param('import socket\ndef f(a, family=None, v6=False):\n    s = socket.socket(family or (socket.AF_INET6 if v6 else socket.AF_INET))\n    s.connect(a)', id='family, or by a test'),
+    pytest.param("def is_ip(host):\n    return ':' in host or host.replace('.', '').isdigit()", id='digits, or a colon'),
 ]  # fmt: skip
 
 

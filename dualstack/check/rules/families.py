@@ -62,7 +62,8 @@ def socket_of_one_family(module: Module, node: ast.Call) -> None:
         return
     if _only_a_descriptor(module, node) or (implied and _never_used(module, node)):
         return
-    lent = implied and _variable(module, node).isidentifier() and not _ADDRESSED & set(_methods(module, node))
+    kept = isinstance(module.parents.get(node), (ast.Assign, ast.AnnAssign, ast.withitem)) and _variable(module, node)
+    lent = implied and kept and kept.isidentifier() and not _ADDRESSED & set(_methods(module, node))
     said = "socket() without a family is AF_INET" if implied else "this socket speaks IPv4 only"
     edits = pair_with_create_connection(module, node)
     module.report(
@@ -70,7 +71,7 @@ def socket_of_one_family(module: Module, node: ast.Call) -> None:
         node,
         f"{said}: it cannot {_purpose(module, node)} an IPv6 address",
         _instead(module, node),
-        strict=lent,  # a socket() without a word about families, handed to somebody else
+        strict=bool(lent),  # a socket() without a word about families, handed to somebody else
         edits=edits,
     )
 

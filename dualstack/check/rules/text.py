@@ -359,7 +359,7 @@ def _text_of_numbers(module: Module, node: ast.AST, subject: ast.expr | None) ->
     if not name & _IP_WORDS or name & _VERSION_WORDS:
         return
     facts = module.facts_at(node)
-    if v6_in_reach(module, node) or facts.weak_v6 or facts.brackets or _about_masks(module, node):
+    if v6_in_reach(module, node) or facts.weak_v6 or facts.brackets or facts.colons or _about_masks(module, node):
         return
     if facts.calls.get("len") and any(_counts_to_four(module, call) for call in facts.calls["len"]):
         return  # the test of its length speaks
