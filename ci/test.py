@@ -35,6 +35,7 @@ SYSTEM = {"linux": "linux", "darwin": "macos", "win32": "windows"}.get(sys.platf
 TOX = "tox>=4.26"
 WINE = "py313-wine"
 ORACLE = "netifaces-oracle"
+NO_CFFI = "py313t-windows"
 WINE_DIED = 75  # what ci/wine.sh returns then
 WINE_SECONDS = 300  # about two minutes on two slow cores with a near mirror; nothing once it is there
 
@@ -175,6 +176,9 @@ def plan(found: dict[str, str], others: list[str]) -> tuple[list[str], list[tupl
         else:
             skipped.append((f"{factor}-{SYSTEM}", f"no Python {major}.{minor} on PATH or under pyenv"))
     run += [f"{factor}-{SYSTEM}" for factor in sorted(found) if f"{factor}-{SYSTEM}" not in run]
+    if NO_CFFI in run:
+        run.remove(NO_CFFI)
+        skipped.append((NO_CFFI, "trio needs cffi there, which refuses to be built for it; py314t-windows runs"))
     if not any(factor.startswith("pypy") for factor in found):
         old = [factor for factor in others if factor.startswith("pypy")]
         reason = f"{old[0]} is older than 3.10" if old else "no pypy3 on PATH or under pyenv"

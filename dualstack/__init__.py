@@ -12,6 +12,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import aio as aio
     from .core.address import Address as Address
     from .core.address import parse as parse
     from .core.changes import Change as Change
@@ -63,6 +64,7 @@ __version__ = "0.1.0"
 
 __all__ = (
     # verbs
+    "aio",
     "Datagram",
     "DatagramSocket",
     "Listener",
@@ -121,6 +123,7 @@ __all__ = (
 
 # Where each public name lives; tests/architecture asserts that it agrees with __all__ and the imports above.
 _HOME = {
+    "aio": "aio",
     "Datagram": "net.packet",
     "DatagramSocket": "net.datagram_socket",
     "open_datagram": "net.datagram",
@@ -175,7 +178,9 @@ def __getattr__(name: str) -> object:
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # The bare __import__ (a non-empty fromlist returns the submodule): importlib would be one more module to load.
-    value: object = getattr(__import__(f"{__name__}.{home}", None, None, (name,)), name)
+    value: object = __import__(f"{__name__}.{home}", None, None, (name,))
+    if home != name:  # aio is a module
+        value = getattr(value, name)
     globals()[name] = value  # the next access does not come here
     return value
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 # _socket, not socket: gaierror is defined there, and `import dualstack.errors` stays at microseconds.
 from _socket import gaierror
-from errno import ENOTSUP
+from errno import EACCES, ENOTSUP, EPERM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = (
     "AddressError",
     "Attempt",
     "ConnectError",
+    "DeniedListenError",
     "ListenError",
     "RefusedConnectError",
     "ResolveError",
@@ -133,10 +134,15 @@ class ListenError(OSError):
     """A listener could not be opened, and nothing of it is left open.
 
     ``errors`` is a tuple of ``(endpoint, exception)`` in the order tried, also for the addresses that were
-    skipped on the way; ``errno`` is that of the failure that decided.
+    skipped on the way; ``errno`` is that of the failure that decided. Where the system forbids it (a port below 1024,
+    a directory of somebody else) the exception is also a ``PermissionError``.
     """
 
     errors: tuple[tuple[object, BaseException], ...]
+
+    def __new__(cls, code: int, message: str, errors: Sequence[tuple[object, BaseException]] = ()) -> ListenError:
+        denied = cls is ListenError and code in (EACCES, EPERM)
+        return super().__new__(DeniedListenError if denied else cls, code, message)
 
     def __init__(self, code: int, message: str, errors: Sequence[tuple[object, BaseException]] = ()) -> None:
         super().__init__(code, message)
@@ -147,6 +153,10 @@ class ListenError(OSError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.errno, self.strerror, self.errors)
+
+
+class DeniedListenError(ListenError, PermissionError):
+    """The system forbids it; what ``ListenError`` makes of EACCES and EPERM."""
 
 
 class Attempt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pathlib
 import runpy
+import signal
 import socket
 import ssl
 import sys
@@ -38,6 +39,25 @@ def under_wine() -> bool:
     from ctypes import WinDLL
 
     return hasattr(WinDLL("ntdll"), "wine_get_version")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the children, also where we are in the background of a script, which has SIGINT ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header() -> str | None:
+    """Say why so much fails on a host without IPv6; namespaces test the library there, but not these tests."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            sock.bind(("::1", 0))
+    except OSError as error:
+        return (
+            f"This host has no ::1 ({error.strerror}): tests over real IPv6 sockets will fail here. In a container:"
+            " --sysctl net.ipv6.conf.all.disable_ipv6=0"
+        )
+    return None
 
 
 def pytest_collection_modifyitems(items) -> None:

@@ -39,7 +39,12 @@ MUTANTS = (
         "    if port_text:\n        port = check_service",
         "    if port_text and default_port is None:\n        port = check_service",
     ),
-    ("True is a port", "    if type(port) is not int:  # bool", "    if not isinstance(port, int):  # bool"),
+    (
+        "a message repeats any zone",
+        "            check_zone(text, zone, offset + len(address) + 1)\n",
+        "            pass\n",
+    ),
+    ("a path is a name", "        if host.startswith(_PATHS):", "        if False:"),
     ("two ports are one", "        if address.port not in (None, number):", "        if False:"),
     (
         "with_port leaves a literal unread",

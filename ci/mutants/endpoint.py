@@ -47,8 +47,8 @@ MUTANTS = (
     ("a zone shows on loopback", "if scope[1] and needs_zone(self.packed) else None", "if scope[1] else None"),
     (
         "with_port forgets the scope",
-        "return ipv6_endpoint(self.packed, _checked_port(port), self._scope)",
-        "return ipv6_endpoint(self.packed, _checked_port(port))",
+        "return ipv6_endpoint(self.packed, checked_port(port), self._scope)",
+        "return ipv6_endpoint(self.packed, checked_port(port))",
     ),
     ("with_scope forgets the name", "(self.flowinfo, scope_id, name))", "(self.flowinfo, scope_id, None))"),
     (
@@ -67,7 +67,9 @@ MUTANTS = (
         "_set_scope(endpoint, (flowinfo, scope_id, None) if flowinfo or scope_id else None)\n            return",
         "_set_scope(endpoint, None)\n            return",
     ),
-    ("True is a port", "    if type(port) is not int:", "    if not isinstance(port, int):"),
+    ("True is a port", "if isinstance(port, bool) or not hasattr", "if not hasattr"),
+    ("an IntEnum is no port", 'if isinstance(port, bool) or not hasattr(port, "__index__"):', "if True:"),
+    ("an IntEnum stays one", "        port = port.__index__()\n", ""),
     ("-1 is a port", "    if not 0 <= port <= 65535:", "    if not port <= 65535:"),
     ("any address may have a zone", "    if not needs_zone(packed):\n        raise", "    if False:\n        raise"),
     ("URLs carry a bare zone", 'host.replace("%", "%25", 1)', "host"),

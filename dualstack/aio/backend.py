@@ -16,12 +16,12 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
     from socket import socket as Socket
     from typing import Any
 
-__all__ = ("AsyncioBackend", "Backend", "Children", "TrioBackend", "WakeUp", "current")
+__all__ = ("AsyncioBackend", "Backend", "Children", "TrioBackend", "WakeUp", "current", "raise_alone")
 
 POLL_SECONDS = 0.005  # between two looks at a full send buffer on the Proactor loop
 _INVALID_PARAMETER = 87  # ERROR_INVALID_PARAMETER (winerror.h)
@@ -354,12 +354,16 @@ class TrioBackend(Backend):
             await wake.wait()
             nursery.cancel_scope.cancel()
 
-        async with trio.open_nursery() as nursery:
-            if seconds is not None:
-                nursery.cancel_scope.deadline = trio.current_time() + seconds
-            for sock in socks:
-                nursery.start_soon(readable, sock)
-            nursery.start_soon(woken)
+        try:
+            async with trio.open_nursery() as nursery:
+                if seconds is not None:
+                    nursery.cancel_scope.deadline = trio.current_time() + seconds
+                for sock in socks:
+                    nursery.start_soon(readable, sock)
+                nursery.start_soon(woken)
+        except BaseException as group:
+            raise_alone(group)
+            raise
 
     def children(self) -> Children:
         return _TrioChildren()
@@ -420,11 +424,37 @@ class _TrioChildren(Children):
         try:
             await self._manager.__aexit__(type(error) if error else None, error, None)
         except BaseException as group:
-            # The one error of the block leaves as itself; a caller of ours never asked for a group.
-            errors: Any = getattr(group, "exceptions", None)
-            if errors is not None and len(errors) == 1:
-                raise errors[0] from None
+            raise_alone(group)
             raise
+
+
+def raise_alone(group: BaseException) -> None:
+    """Raise what a nursery of ours has wrapped: a caller of ours never asked for a group.
+
+    A nursery wraps even the KeyboardInterrupt that came while somebody waited in it, and ``except KeyboardInterrupt``
+    does not see that. Returns when there are several errors that differ in what is to be done about them.
+    """
+    import trio
+
+    errors = list(_leaves(group))
+    error = next((error for error in errors if isinstance(error, KeyboardInterrupt)), errors[0])
+    alike = len(errors) == 1 or all(isinstance(error, trio.Cancelled) for error in errors)
+    if error is group or not (alike or isinstance(error, KeyboardInterrupt)):
+        return
+    context = error.__context__
+    try:
+        raise error
+    finally:
+        error.__context__ = context  # not the group, which has the error in it: a cycle
+        del error, errors, context, group
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    inner: Sequence[BaseException] | None = getattr(error, "exceptions", None)
+    if inner is None:
+        yield error
+    for one in inner or ():
+        yield from _leaves(one)
 
 
 class _TrioWakeUp(WakeUp):

@@ -10,7 +10,7 @@ from _socket import SOCK_STREAM
 from errno import ETIMEDOUT
 
 from .. import doors
-from ..core.delays import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays
+from ..core.delays import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays, check_timeout
 from ..core.endpoint import AF_UNIX
 from ..core.trace import TLS_DONE, TLS_FAILED, TLS_STARTED, TraceEvent
 from ..errors import UnsupportedError
@@ -70,24 +70,18 @@ async def connect(
     backend = current()
     door = doors.current
     started = door.monotonic()
-    if type(host) is str and type(port) is int and family is None and trace is None and tls is None:
+    timeout = check_timeout(timeout)
+    plainly = family is None and trace is None and tls is None and server_hostname is None
+    if plainly and type(host) is str and type(port) is int:
         _, endpoints = plain(door, host, port)
-        if (
-            len(endpoints) == 1
-            and (timeout is None or timeout >= 0)
-            and isinstance(backend, AsyncioBackend)
-            and backend.can_wait
-        ):
+        if len(endpoints) == 1 and isinstance(backend, AsyncioBackend) and backend.can_wait:
             check_delays(attempt_delay, resolution_delay)
             return await _alone(backend.loop, ways_of(door, allow, local, options), endpoints[0], started, timeout)
     question = read(door, host, port, family)
     check_delays(attempt_delay, resolution_delay)
-    if timeout is not None and not timeout >= 0:
-        raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout!r}")
-    if tls is not None:
-        server_hostname = tls_name(question, server_hostname)
-        if not backend.can_wait:
-            raise UnsupportedError("TLS on a bare socket", "the Proactor event loop", "use aio.open_connection(tls=)")
+    server_hostname = tls_name(question, tls, server_hostname)
+    if tls is not None and not backend.can_wait:
+        raise UnsupportedError("TLS on a bare socket", "the Proactor event loop", "use aio.open_connection(tls=)")
     ways = ways_of(door, allow, local, options)
     ways.unix_type = question.unix_type
     settings = Settings(target_of(question), started, timeout, attempt_delay, resolution_delay, history, trace)
@@ -312,9 +306,9 @@ async def open_connection(
 
     door = doors.current
     started = door.monotonic()
-    if tls is not None:
-        question = read(door, host, port, connecting.get("family"))
-        server_hostname = tls_name(question, server_hostname)
+    timeout = check_timeout(timeout)
+    if tls is not None or server_hostname is not None:
+        server_hostname = tls_name(read(door, host, port, connecting.get("family")), tls, server_hostname)
     sock = await connect(host, port, timeout=timeout, **connecting)
     try:
         if tls is None:

@@ -321,7 +321,7 @@ class AsyncDatagramSocket:
         return self._sock.multicast_interface
 
     @multicast_interface.setter
-    def multicast_interface(self, value: str | int) -> None:
+    def multicast_interface(self, value: str | int | None) -> None:
         self._sock.multicast_interface = value
 
     # ------------------------------------------------------------------ the end

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from .backend import raise_alone
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
@@ -312,9 +314,13 @@ class TrioWaiting(Waiting):
         if len(sockets) == 1:
             await one(sockets[0])
             return
-        async with trio.open_nursery() as nursery:
-            for real in sockets:
-                nursery.start_soon(first, real)
+        try:
+            async with trio.open_nursery() as nursery:
+                for real in sockets:
+                    nursery.start_soon(first, real)
+        except BaseException as group:
+            raise_alone(group)
+            raise
 
     def close(self) -> None:
         import trio
@@ -343,7 +349,16 @@ class Handover:
     no task is running; everything else goes through ``set_result``, which waits for the next turn as a future does.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "_done", "_loop", "taking")
+    __slots__ = (
+        "_asyncio_future_blocking",
+        "_callback",
+        "_cancelled",
+        "_context",
+        "_done",
+        "_loop",
+        "_words",
+        "taking",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, taking: bool) -> None:
         self.taking: bool = taking  # whether the reader may take a datagram, or only says that there is one
@@ -353,6 +368,7 @@ class Handover:
         self._context: Context | None = None
         self._done = False
         self._loop = loop
+        self._words: tuple[object, ...] = ()  # of the cancellation: anyio knows those of its scopes by them
 
     def __await__(self) -> Generator[object, None, None]:
         if not self._done:
@@ -376,12 +392,13 @@ class Handover:
         if self._cancelled:
             from asyncio import CancelledError
 
-            raise CancelledError
+            raise CancelledError(*self._words)
 
     def cancel(self, msg: object = None) -> bool:
         if self._done:
             return False
         self._done = self._cancelled = True
+        self._words = () if msg is None else (msg,)
         self._later()
         return True
 

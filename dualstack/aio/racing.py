@@ -14,6 +14,7 @@ from __future__ import annotations
 from ..net.driver import Driver
 from ..net.resolve import Answers
 from ..platforms.words import socket_error
+from .backend import raise_alone
 from .inbox import AsyncioInbox, TrioInbox
 
 TYPE_CHECKING = False
@@ -132,9 +133,7 @@ class TrioDriver(_AsyncDriver):
         except BaseException as group:
             for sock in found:
                 sock.close()
-            errors = getattr(group, "exceptions", None)
-            if errors is not None and len(errors) == 1:
-                raise errors[0] from None
+            raise_alone(group)
             raise
         finally:
             del self._nursery, lost

@@ -61,7 +61,7 @@ class AsyncWatcher:
         while not self._queue:
             if self._closed:
                 raise StopAsyncIteration
-            if self._watcher.interfaces.consistent:
+            if not self._watcher.restless:
                 await self._notice()
             await self._burst()
             if self._closed:

@@ -56,20 +56,25 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--restart", action="store_true", help="start COMMAND again when it ends; replace it at SIGHUP")
     parser.add_argument(
         "--overlap",
-        type=float,
+        type=_seconds,
         default=1.0,
         metavar="SECONDS",
         help="how long a new program must live before it takes over (default 1)",
     )
     parser.add_argument(
-        "--grace", type=float, default=30.0, metavar="SECONDS", help="until a replaced program is killed (default 30)"
+        "--grace",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="until a replaced program is killed (default 30; inf: never)",
     )
     parser.add_argument("--backlog", type=int, help="connections that may wait (default: the most the system allows)")
-    parser.add_argument("--mode", type=_octal, default=0o600, help="mode of socket files, octal (default 600)")
+    parser.add_argument("--mode", type=_mode, default=0o600, help="mode of socket files, octal (default 600)")
     parser.add_argument("--owner", type=_number_or_name, help="owner of socket files")
     parser.add_argument("--group", type=_number_or_name, help="group of socket files")
     parser.add_argument("--takeover", choices=("stale", "refuse", "force"), default="stale")
-    parser.add_argument("command", nargs="+", metavar="COMMAND", help="the program and its arguments, after --")
+    # Not "command": that is the word the user began with, here "exec".
+    parser.add_argument("program", nargs="+", metavar="COMMAND", help="the program and its arguments, after --")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         for (name, inherited), addresses in groups.items():
             listener = open_listener(addresses, takeover=args.takeover, **settings)
             generation.add(name, listener, shared=inherited)
-        supervisor = Supervisor(args.command, generation, each=args.each, restart=args.restart)
+        supervisor = Supervisor(args.program, generation, each=args.each, restart=args.restart)
         supervisor.overlap, supervisor.grace = args.overlap, args.grace
     except BaseException:
         generation.close()
@@ -96,8 +101,21 @@ def run(args: argparse.Namespace) -> int:
     return supervisor.run()
 
 
-def _octal(text: str) -> int:
-    return int(text, 8)
+def _mode(text: str) -> int:
+    try:
+        return int(text, 8)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an octal number, as 660 is") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:  # nan is not
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return seconds
 
 
 def _number_or_name(text: str) -> int | str:

@@ -106,17 +106,19 @@ def run(args: argparse.Namespace) -> int:
             allow=args.allow,
             mode=args.mode,
         ) as forwarder:
+            stop = _Stop(forwarder, args.drain)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) != signal.SIG_IGN:  # SIGINT, for what a shell script starts with "&"
+                    before[number] = signal.signal(number, stop)
+            signal.set_wakeup_fd(forwarder.wakeup_fileno(), warn_on_full_buffer=False)
             style = Style()
             for line in forwarder.lines():
                 print(f"forwarding {style(line, 'cyan')} to {args.to}", flush=True)
-            stop = _Stop(forwarder, args.drain)
-            before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-            signal.set_wakeup_fd(forwarder.wakeup_fileno(), warn_on_full_buffer=False)
             forwarder.run()
     finally:
         signal.set_wakeup_fd(-1)
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
+        for changed, earlier in before.items():
+            signal.signal(changed, earlier)
         logger.removeHandler(handler)
         logger.setLevel(level)
         logger.propagate = propagates

@@ -103,7 +103,11 @@ class Generation:
         backlog = self.settings["backlog"]
         kind = int(member.socket.type)
         settings = {**self.settings, "type": kind, "backlog": SOMAXCONN if backlog is None else backlog}
-        bound = bind_unix(UnixEndpoint(path + ".next"), **settings)
+        beside = UnixEndpoint(path + ".next")
+        try:
+            bound = bind_unix(beside, **settings)
+        except OSError as error:
+            raise OSError(error.errno, f"{beside}: {error.strerror}") from error
 
         def close() -> None:
             try:

@@ -103,7 +103,7 @@ def _keywords(nics: Interfaces, words: list[str]) -> dict[str, Any]:
 
 def _print_addresses(found: list[InterfaceAddress], as_json: bool) -> None:
     if as_json:
-        print(json.dumps([{"interface": one.interface, **one.to_dict()} for one in found], indent=2))
+        print(json.dumps([one.to_dict() for one in found], indent=2))
         return
     style = Style()
     rows = []

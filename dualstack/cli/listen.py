@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
     words = args.address
     v6only = True if args.v6only else None
-    if len(words) == 2 and words[1].isdecimal():
-        listener = open_listener(words[0], int(words[1]), v6only=v6only)
+    if len(words) == 2 and ":" not in words[1]:  # a port or the name of a service: every address has a colon
+        listener = open_listener(words[0], words[1], v6only=v6only)
     else:
         listener = open_listener(words, v6only=v6only)
     style = Style()
@@ -56,11 +56,12 @@ def run(args: argparse.Namespace) -> int:
         print(f"{style('-', 'dim')} {peer} {total} bytes", flush=True)
 
     with listener:
-        for endpoint in listener.endpoints:
-            print(f"listening on {style(str(endpoint), 'cyan')}", flush=True)
-        # A service manager stops us with SIGTERM; both end in the same clean close.
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         try:
+            # A service manager stops us with SIGTERM; both end in the same clean close. Not by a SIGINT of our own: a
+            # shell script has that ignored in what it starts with "&".
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            for endpoint in listener.endpoints:
+                print(f"listening on {style(str(endpoint), 'cyan')}", flush=True)
             listener.serve(echo)
         except KeyboardInterrupt:
             print(file=sys.stderr)

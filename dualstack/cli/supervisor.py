@@ -1,7 +1,9 @@
 """Running a program that was given listening sockets: starting, replacing, passing signals on, ending.
 
 Everything that happens to a supervisor arrives as a signal (a child that ended, a timer, a wish from outside), so there
-is one place to wait, sigwait(3), and no handler that could run in the middle of anything.
+is one place to wait, sigwait(3), and no handler that could run in the middle of anything. Two of them are ignored by
+default, and macOS and the BSDs drop what is ignored even while it is blocked; on Linux a parent that ignores SIGCHLD
+hands that down, and then the exit status is lost. So those two get a handler, which never runs, as they are blocked.
 
 Why the program is in its own process group: Ctrl-C is sent by the terminal to the whole foreground group, and would
 arrive twice, once directly and once passed on; many servers take the second as "drop everything".
@@ -34,11 +36,13 @@ signal: Any = _signal
 
 FIRST = 3  # descriptors 0 to 2 are standard input, output and error
 ENDING = ("SIGINT", "SIGQUIT", "SIGTERM")
+IGNORED = ("SIGCHLD", "SIGWINCH")  # by default
 PASSED_ON = (*ENDING, "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGTTIN", "SIGTTOU")
 DRAIN_SECONDS = 0.5  # an event loop turns in milliseconds; a client sends its request as soon as it is connected
 LONG_LIFE = 1.0  # seconds; a program that lived that long is started again at once
 FIRST_PAUSE = 0.1  # seconds before a program that died young is started again, doubled each time
 LONGEST_PAUSE = 5.0
+LONGEST_WAIT = 86400.0  # seconds; then it is asked anew what is due
 
 
 def fill(command: Sequence[str], numbers: Sequence[int]) -> list[str]:
@@ -59,11 +63,20 @@ class Program:
         self.sockets = sockets
         self.mask = mask
         self.started: float = time.monotonic()
-        self.process: subprocess.Popen[bytes] = subprocess.Popen(
-            fill(command, range(FIRST, FIRST + len(sockets))),
-            close_fds=False,
-            preexec_fn=self._become,  # noqa: PLW1509 - this command has one thread
-        )
+        self.process: subprocess.Popen[bytes]
+        # subprocess opens a pipe by which the child says that exec failed: it must not lie where a socket has to go.
+        filled: list[int] = []
+        try:
+            while not filled or filled[-1] < FIRST + len(sockets) - 1:
+                filled.append(os.open(os.devnull, os.O_RDONLY))
+            self.process = subprocess.Popen(
+                fill(command, range(FIRST, FIRST + len(sockets))),
+                close_fds=False,
+                preexec_fn=self._become,  # noqa: PLW1509 - this command has one thread
+            )
+        finally:
+            for number in filled:
+                os.close(number)
 
     def _become(self) -> None:
         """Between fork and exec, in the child."""
@@ -181,8 +194,11 @@ class Supervisor:
     def run(self) -> int:
         """Run until the program has ended for good; return its exit status."""
         waited_for = {getattr(signal, name) for name in PASSED_ON} | {signal.SIGCHLD, signal.SIGALRM}
+        # A shell script that starts something with "&" has it ignore these two: Ctrl-C is for the script then.
+        waited_for -= {one for one in (signal.SIGINT, signal.SIGQUIT) if signal.getsignal(one) == signal.SIG_IGN}
         before = signal.pthread_sigmask(signal.SIG_BLOCK, waited_for)
         self.mask |= before
+        handlers = {getattr(signal, name): signal.signal(getattr(signal, name), _never) for name in IGNORED}
         try:
             self.current.start()
             while not self._done():
@@ -196,6 +212,8 @@ class Supervisor:
             for crew in (self.coming, self.current, self.leaving):
                 if crew is not None:
                     crew.close()
+            for number, handler in handlers.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _done(self) -> bool:
@@ -319,8 +337,13 @@ class Supervisor:
     def _set_timer(self) -> None:
         """Have SIGALRM sent when the next thing is due."""
         due = [at for at in (self.again_at, self.prove_at, self.term_at, self.kill_at) if at is not None]
-        # Zero would switch the timer off.
-        signal.setitimer(signal.ITIMER_REAL, max(min(due) - time.monotonic(), 0.001) if due else 0)
+        # Zero would switch the timer off, and no timer is set for ever.
+        wait = min(max(min(due) - time.monotonic(), 0.001), LONGEST_WAIT) if due else 0
+        signal.setitimer(signal.ITIMER_REAL, wait)
 
     def _note(self, text: str) -> None:
         print(f"dualstack exec: {text}", file=sys.stderr, flush=True)
+
+
+def _never(number: int, frame: object) -> None:
+    """The handler of signals that are only waited for."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import errno
 
-__all__ = ("IGNORE", "RAISE", "AcceptPolicy")
+__all__ = ("IGNORE", "OUT_OF_RESOURCES", "RAISE", "AcceptPolicy")
 
 IGNORE = -1.0
 RAISE = -2.0
@@ -50,8 +50,8 @@ _OF_ONE_CONNECTION = _numbers(
     "EPROTO",
     "ETIMEDOUT",
 )
-# The process or the system is out of something that comes back.
-_OUT_OF_RESOURCES = _numbers("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")
+#: The process or the system is out of something that comes back.
+OUT_OF_RESOURCES = _numbers("EMFILE", "ENFILE", "ENOBUFS", "ENOMEM")
 
 
 class AcceptPolicy:
@@ -71,7 +71,7 @@ class AcceptPolicy:
         """Answer IGNORE, RAISE, or the seconds to wait before the next accept."""
         if code in _OF_ONE_CONNECTION:
             return IGNORE
-        if code not in _OUT_OF_RESOURCES:
+        if code not in OUT_OF_RESOURCES:
             return RAISE
         self._delay = min(self._delay * 2, _LAST_SECONDS) or _FIRST_SECONDS
         return self._delay

@@ -20,7 +20,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6
 
 from ..errors import AddressError
-from .endpoint import Endpoint, IPEndpoint, IPv4Endpoint, IPv6Endpoint
+from .endpoint import Endpoint, IPEndpoint, IPv4Endpoint, IPv6Endpoint, checked_port
 from .text import (
     check_host_name,
     check_port,
@@ -51,6 +51,8 @@ _SCHEMES: dict[str, tuple[str, int | None]] = {
 }
 _MAX_FD = 2**31 - 1  # a descriptor is a C int
 _MAX_FD_NAME = 255  # characters of a LISTEN_FDNAMES entry (sd_listen_fds(3))
+_PATHS = ("/", "./", "../")
+_PATH_HINT = "a path is written unix:/path, or passed as an os.PathLike"
 
 
 class Address:
@@ -204,7 +206,10 @@ def parse(text: str, default_port: int | str | None = None) -> Address:
     if port_text:
         port = check_service(text, port_text, port_at)
     elif default_port is None:
-        raise AddressError(text, len(text), "the port is missing")
+        if rest.startswith(_PATHS):
+            raise AddressError(text, offset, _PATH_HINT)
+        hint = "" if port_number(rest) < 0 else f"; a port alone is written :{rest}"
+        raise AddressError(text, len(text), f"the port is missing{hint}")
     else:
         port = _checked_default(default_port)
     return _host_address(text, host, offset, port, transport, family)
@@ -233,7 +238,8 @@ def from_host(
     if host is None:
         host = "*"
     if not isinstance(host, str):
-        raise TypeError(f"a host is a str, a path, an Address or an Endpoint, not {type(host).__name__}")
+        hint = "; host and port are two arguments" if isinstance(host, tuple) else ""
+        raise TypeError(f"a host is a str, a path, an Address or an Endpoint, not {type(host).__name__}{hint}")
     if port is None:
         if host in ("", "*"):
             raise AddressError(host, len(host), "the port is missing")
@@ -285,7 +291,10 @@ def _split(text: str, rest: str, offset: int) -> tuple[str, str, int]:
 
 def _explain_colons(text: str, rest: str, offset: int) -> NoReturn:
     before, _, last = rest.rpartition(":")
-    if ipv6_packed(before.partition("%")[0]) is not None and port_number(last) >= 0:
+    address, percent, zone = before.partition("%")
+    if ipv6_packed(address) is not None and port_number(last) >= 0:
+        if percent:  # before the message repeats it: it may be a megabyte, or hold a line feed
+            check_zone(text, zone, offset + len(address) + 1)
         raise AddressError(text, offset, f"an IPv6 address with a port is written [{before}]:{last}")
     second = rest.find(":", rest.find(":") + 1)
     if rest[:second].strip("0123456789abcdefABCDEF:"):
@@ -324,6 +333,8 @@ def _host_address(
     elif looks_like_ipv4(host) or "%" in host:
         explain_ip(text, host, offset)
     if literal is None:
+        if host.startswith(_PATHS):
+            raise AddressError(text, offset, _PATH_HINT)
         check_host_name(text, host, offset)
         return Address("host", host, port, transport=transport, family=family)
     if family is not None and family != literal:
@@ -387,8 +398,4 @@ def _checked_default(port: int | str) -> int | str:
 def _checked_number(port: int | str) -> int:
     if isinstance(port, str):
         return check_port(port, port, 0)
-    if type(port) is not int:  # bool is an int to isinstance; True is no port
-        raise TypeError(f"a port is an int or a str, not {type(port).__name__}")
-    if not 0 <= port <= 65535:
-        raise AddressError(str(port), 0, "port outside 0 to 65535")
-    return port
+    return checked_port(port, "an int or a str")

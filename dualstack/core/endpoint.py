@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
     from typing import Any, ClassVar
 
-__all__ = ("AF_UNIX", "Endpoint", "IPEndpoint", "IPv4Endpoint", "IPv6Endpoint", "from_peer")
+__all__ = ("AF_UNIX", "Endpoint", "IPEndpoint", "IPv4Endpoint", "IPv6Endpoint", "checked_port", "from_peer")
 
 AF_UNIX = 1  # on every system; Windows has the number even where Python lacks the name
 
@@ -235,7 +235,7 @@ class IPv4Endpoint(IPEndpoint):
         if ipv4_packed(host) is None:
             explain_ip(host, host, 0)
         _set_host(self, host)
-        _set_port4(self, _checked_port(port))
+        _set_port4(self, checked_port(port))
 
     @property
     def packed(self) -> bytes:
@@ -253,7 +253,7 @@ class IPv4Endpoint(IPEndpoint):
         return self.host, self.port
 
     def with_port(self, port: int) -> IPv4Endpoint:
-        return ipv4_endpoint(self.host, _checked_port(port))
+        return ipv4_endpoint(self.host, checked_port(port))
 
     def mapped(self) -> IPv6Endpoint:
         return ipv6_endpoint(_MAPPED + self.packed, self.port)
@@ -309,7 +309,7 @@ class IPv6Endpoint(IPEndpoint):
             _check_field("flow label", flowinfo, _MAX_FLOW)
             _check_field("scope id", scope_id, MAX_SCOPE_ID)
         _set_packed(self, packed)
-        _set_port6(self, _checked_port(port))
+        _set_port6(self, checked_port(port))
         _set_scope(self, (flowinfo, scope_id, name) if flowinfo or scope_id or name else None)
 
     @property
@@ -373,7 +373,7 @@ class IPv6Endpoint(IPEndpoint):
         return self._address(), self.port, flowinfo, scope_id
 
     def with_port(self, port: int) -> IPv6Endpoint:
-        return ipv6_endpoint(self.packed, _checked_port(port), self._scope)
+        return ipv6_endpoint(self.packed, checked_port(port), self._scope)
 
     def with_scope(self, scope_id: int) -> IPv6Endpoint:
         """The same address with the interface index *scope_id* behind its zone; a zone name stays."""
@@ -480,9 +480,12 @@ def _check_field(what: str, value: int, limit: int) -> None:
         raise AddressError(str(value), 0, f"{what} outside 0 to {limit}")
 
 
-def _checked_port(port: int) -> int:
+def checked_port(port: int, kinds: str = "an int") -> int:
+    """*port* as a plain int, from whatever is one (an IntEnum, a number of numpy); AddressError out of range."""
     if type(port) is not int:
-        raise TypeError(f"a port is an int, not {type(port).__name__}")
+        if isinstance(port, bool) or not hasattr(port, "__index__"):  # bool is an int to isinstance; True is no port
+            raise TypeError(f"a port is {kinds}, not {type(port).__name__}")
+        port = port.__index__()
     if not 0 <= port <= 65535:
         raise AddressError(str(port), 0, "port outside 0 to 65535")
     return port

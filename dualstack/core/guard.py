@@ -44,10 +44,11 @@ def guard_from(allow: Allow | None) -> Guard | None:
     """Make a guard of what ``allow=`` takes: a function, or networks such as ``["192.0.2.0/24", "2001:db8::/32"]``."""
     if allow is None or callable(allow):
         return allow
-    from ipaddress import ip_network
+    from ipaddress import IPv4Network, IPv6Network, ip_network
 
-    if isinstance(allow, (str, bytes)):
-        raise TypeError("allow takes a function or a collection of networks, not one text; write [text]")
+    # One network is a collection too, of its addresses.
+    if isinstance(allow, (str, bytes, IPv4Network, IPv6Network)) or not hasattr(allow, "__iter__"):
+        raise TypeError(f"allow takes a function or a collection of networks, not {allow!r}; write [network]")
     rows: list[tuple[int, int, int]] = []
     for item in allow:
         network = ip_network(item)  # strict: "10.0.0.1/8" is a slip, and ValueError says so

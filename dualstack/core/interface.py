@@ -210,8 +210,8 @@ class Interface:
         On Linux asked of the driver at the first read (ethtool), as the snapshot does not carry it.
         """
         if self._speed is None:
-            self._speed = self._source.speed(self._name)
-        return self._speed
+            self._speed = self._source.speed(self._name) or 0  # asked, and nobody knows
+        return self._speed or None
 
     @property
     def addresses(self) -> tuple[InterfaceAddress, ...]:

@@ -261,7 +261,7 @@ class InterfaceAddress:
     def to_dict(self) -> dict[str, Any]:
         """Give the fields as JSON-ready values."""
         names = (
-            "family host prefix_length netmask scope scope_id broadcast peer label flags is_temporary "
+            "interface family host prefix_length netmask scope scope_id broadcast peer label flags is_temporary "
             "is_deprecated is_tentative is_duplicated valid_lifetime preferred_lifetime"
         )
         out = {name: getattr(self, name) for name in names.split()}

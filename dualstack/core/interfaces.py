@@ -8,13 +8,16 @@ that without asking somebody outside.
 
 from __future__ import annotations
 
+from _socket import AF_INET, AF_INET6
 from collections.abc import Sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from ipaddress import IPv4Address, IPv6Address
     from typing import Any, Literal, overload
 
+    from .endpoint import IPEndpoint
     from .interface import Interface
     from .interface_address import InterfaceAddress, Scope
 
@@ -30,6 +33,7 @@ _KINDS: dict[str, Callable[[InterfaceAddress], bool]] = {
     "temporary": lambda address: address.is_temporary,
     "loopback": lambda address: address.is_loopback,
 }
+_MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"  # ::ffff:0:0/96 (RFC 4291 section 2.5.5.2)
 _NEARNESS = {"global": 0, "link": 1, "host": 2}
 
 
@@ -126,11 +130,19 @@ class Interfaces(Sequence["Interface"]):
                 return item
         raise KeyError(f"no interface has index {index}; there are {[item.index for item in self._items]}")
 
-    def by_address(self, host: str | bytes) -> Interface:
-        """Find the interface that has the address *host* (text, or 4 or 16 bytes); KeyError if none has it.
+    def by_address(self, host: str | bytes | IPv4Address | IPv6Address | IPEndpoint) -> Interface:
+        """Find the interface that has the address *host*; KeyError if none has it.
 
-        A link-local address without a zone may be on several interfaces; the first one is returned.
+        *host* is text, 4 or 16 bytes, an ``ipaddress`` object or an IP endpoint, whose port does not matter. An
+        IPv4-mapped address is the IPv4 one, as a dual-stack socket names its own end. A link-local address without a
+        zone may be on several interfaces; the first one is returned.
         """
+        if not isinstance(host, str | bytes):
+            if not hasattr(host, "packed"):
+                raise TypeError(f"an address is text, bytes, an ipaddress object or an endpoint, not {host!r}")
+            host = host.host if hasattr(host, "host") else str(host)
+        if isinstance(host, bytes) and host[:12] == _MAPPED:
+            host = host[12:]
         for address in self._every():
             if host == (address.packed if isinstance(host, bytes) else address.host):
                 return self.by_index(address.index)
@@ -142,6 +154,8 @@ class Interfaces(Sequence["Interface"]):
                 packed = ip_address(text).packed
             except ValueError:
                 raise KeyError(f"no interface has {host!r}, which is not an IP address") from None
+            if packed[:12] == _MAPPED:
+                packed = packed[12:]
             for address in self._every():
                 if address.packed == packed and zone in ("", address.interface, str(address.index)):
                     return self.by_index(address.index)
@@ -154,7 +168,7 @@ class Interfaces(Sequence["Interface"]):
         scope: Scope | None = None,
         kind: Kind | Sequence[Kind] = (),
         up: bool | None = True,
-        interface: str | int | None = None,
+        interface: str | int | Interface | None = None,
     ) -> list[InterfaceAddress]:
         """List the addresses that meet all conditions, the one to prefer first.
 
@@ -163,13 +177,23 @@ class Interfaces(Sequence["Interface"]):
 
         ``up`` True takes interfaces that are up, False those that are down, None all. ``kind`` is a name or
         several that must all hold: ``usable`` (a socket can be bound to it and new connections may start from
-        it), ``private``, ``global``, ``link_local``, ``loopback``, ``temporary``. ``interface`` is a name or
-        an index; KeyError if it does not exist.
+        it), ``private``, ``global``, ``link_local``, ``loopback``, ``temporary``. ``scope`` is ``global``, ``link`` or
+        ``host``. ``interface`` is a name, an index or an ``Interface``; KeyError if it does not exist. ValueError for
+        any other kind, scope or family.
         """
-        tests = [_KINDS[kind]] if isinstance(kind, str) else [_KINDS[name] for name in kind]
+        if family not in (None, AF_INET, AF_INET6):
+            raise ValueError(f"family must be AF_INET, AF_INET6 or None, not {family!r}")
+        if scope is not None and scope not in _NEARNESS:
+            raise ValueError(f"scope is one of {', '.join(_NEARNESS)}, not {scope!r}")
+        kinds = [kind] if isinstance(kind, str) else kind
+        tests = [_KINDS[name] for name in kinds if name in _KINDS]
+        if len(tests) < len(kinds):
+            strange = next(name for name in kinds if name not in _KINDS)
+            raise ValueError(f"kind is one of {', '.join(_KINDS)}, not {strange!r}")
         nics: Iterable[Interface] = self._items
         if interface is not None:
-            nics = [self.by_index(interface) if isinstance(interface, int) else self[interface]]
+            which = interface if isinstance(interface, str | int) else interface.index
+            nics = [self[which] if isinstance(which, str) else self.by_index(which)]
         found = [
             address
             for nic in nics

@@ -82,7 +82,8 @@ def report(
     within = f" within {timeout:g} s" if timed_out and timeout is not None else ""
     lines = [f"cannot connect to {target}{within}"]
     if not attempts:
-        lines[0] += ": no address to try" if not timed_out else ": no answer from the resolver"
+        late = ": no answer from the resolver" if notes else ": no time to try an address"
+        lines[0] += late if timed_out else ": no address to try"
     elif not tried:
         lines[0] += ": no address may be tried"
     lines += _table(attempts)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .endpoint import ipv4_endpoint, ipv6_endpoint
+from .endpoint import IPv4Endpoint, ipv4_endpoint, ipv6_endpoint
 from .text import ipv6_packed, needs_zone
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from .endpoint import IPv4Endpoint, IPv6Endpoint
+    from .endpoint import IPv6Endpoint
 
 __all__ = ("MAIN_TABLE", "Route", "SourceAddress", "mark_effective")
 
@@ -65,9 +65,10 @@ class Route:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the fields as JSON-ready values."""
-        return {
+        out = {
             name: getattr(self, name)
             for name in (
+                "family",
                 "host",
                 "interface",
                 "index",
@@ -75,11 +76,15 @@ class Route:
                 "table",
                 "weight",
                 "source",
+                "tos",
                 "is_on_link",
                 "is_alive",
                 "is_effective",
             )
         }
+        # The number of AF_INET6 differs from system to system.
+        out["family"] = "IPv4" if self.family == IPv4Endpoint.family else "IPv6"
+        return out
 
     def __str__(self) -> str:
         text = f"via {self.host} dev {self.interface}" if self.host else f"dev {self.interface}"

@@ -41,7 +41,8 @@ def adopt(spec: str, *, backlog: int | None = None, datagrams: bool = False) -> 
     Gives each with its real endpoint, listening and non-inheritable. Closing the socket closes the descriptor; its
     file, if it has one, belongs to whoever made it. ``systemd:`` takes every listener passed that was not taken
     before, ``systemd:name`` those of that name; datagram sockets among them are left alone. With *datagrams* it is
-    the other way round: bound datagram sockets are taken, and listeners are left for the next.
+    the other way round: bound datagram sockets are taken, and listeners are left for the next. ``launchd:`` is macOS's
+    (launch_activate_socket) and was never run there.
 
     Raises ListenError that says what the environment had or what the descriptor is; nothing is taken then.
     """

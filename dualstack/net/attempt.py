@@ -73,7 +73,7 @@ def local_addresses(door: Doors, local: Local | None) -> list[IPEndpoint] | None
         else:
             raise ValueError(f"local takes addresses, ports and interfaces (%eth0), not {str(local)!r}")
         found = [located(door, endpoint) for endpoint in found]
-    elif hasattr(local, "__iter__"):
+    elif hasattr(local, "__iter__") and not isinstance(local, (bytes, bytearray)):  # whose items are ports
         found = [endpoint for one in local for endpoint in local_addresses(door, one) or ()]  # pyright: ignore[reportGeneralTypeIssues] - ints have none
     else:
         raise TypeError(f"local takes a port, a str, an Endpoint or an Address, not {type(local).__name__}")

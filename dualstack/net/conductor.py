@@ -71,6 +71,8 @@ class Settings:
         self.timeout: float | None = timeout
         self.attempt_delay: float | None = attempt_delay
         self.resolution_delay: float = resolution_delay
+        if history is not None and not hasattr(history, "knows"):
+            raise TypeError(f"history is a History, or None to remember nothing, not {history!r}")
         self.history: History | None = history
         self.trace: Trace | None = trace
 

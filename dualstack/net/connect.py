@@ -11,7 +11,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6, SOCK_STREAM
 
 from .. import doors
-from ..core.delays import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays
+from ..core.delays import ATTEMPT_DELAY_SECONDS, RESOLUTION_DELAY_SECONDS, check_delays, check_timeout
 from ..core.endpoint import (
     AF_UNIX,
     Endpoint,
@@ -93,7 +93,9 @@ def connect(
     """
     door = doors.current
     started = door.monotonic()
-    if family is None and trace is None and tls is None and (timeout is None or timeout >= 0):
+    if timeout is not None:
+        timeout = check_timeout(timeout)
+    if family is None and trace is None and tls is None and server_hostname is None:
         if type(host) is str and type(port) is int:
             name, endpoints = plain(door, host, port)
             if endpoints:
@@ -112,10 +114,7 @@ def connect(
                 return alone(ways_of(door, allow, local, options), path, started, timeout)
     question = read(door, host, port, family)
     check_delays(attempt_delay, resolution_delay)
-    if timeout is not None and not timeout >= 0:
-        raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout!r}")
-    if tls is not None:
-        server_hostname = tls_name(question, server_hostname)
+    server_hostname = tls_name(question, tls, server_hostname)
     ways = ways_of(door, allow, local, options)
     ways.unix_type = question.unix_type
     sock = reach(ways, question, started, timeout, attempt_delay, resolution_delay, history, trace)
@@ -188,8 +187,14 @@ def read(door: Doors, host: Host, port: int | str | None, family: int | None) ->
     return question
 
 
-def tls_name(question: Question, server_hostname: str | None) -> str | None:
+def tls_name(question: Question, tls: object, server_hostname: str | None) -> str | None:
     """The name for SNI and verification: the host as written, without its zone, which only this host understands."""
+    if tls is None:
+        if server_hostname is not None:
+            raise ValueError("server_hostname without tls=: the connection would not be encrypted")
+        return None
+    if not hasattr(tls, "wrap_socket"):
+        raise TypeError(f"tls is an ssl.SSLContext, such as ssl.create_default_context(), not {tls!r}")
     if server_hostname is not None:
         return server_hostname
     if not question.host:
@@ -204,6 +209,11 @@ def ways_of(door: Doors, allow: Allow | None, local: Local | None, options: Opti
         from ..core.guard import guard_from
 
         guard = guard_from(allow)
+    if options is not None and not callable(options):
+        from ..core.options import SocketOptions
+
+        if not isinstance(options, SocketOptions):
+            raise TypeError(f"options is a SocketOptions or a function of the new socket, not {options!r}")
     return Ways(door, guard, local_addresses(door, local) if local is not None else None, options)
 
 

@@ -30,12 +30,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from socket import socket as Socket
+    from typing import Any
 
     from ..core.address import Address
     from ..core.options import SocketOptions
     from ..doors import Doors
     from ..platforms.udp import UdpRules
     from .listen import Host
+    from .opened import Opened
     from .unix import BoundUnix
 
 __all__ = ("DatagramOpener", "open_datagram", "open_read", "read_arguments", "to_look_up")
@@ -124,7 +126,10 @@ def read_arguments(
         local = read_addresses([host] if lone else host, port or 0)  # type: ignore[list-item]  # not a list here
     if remote is None:
         return local, None
-    peers = read_addresses(*remote) if isinstance(remote, tuple) else read_addresses(remote, None)
+    where: tuple[Any, ...] = remote if isinstance(remote, tuple) else (remote, None)
+    if len(where) != 2 or isinstance(where[0], list | tuple):
+        raise TypeError(f"remote is one address or (host, port), not {remote!r}")
+    peers = read_addresses(*where)
     if peers[0].kind in (*INHERITED, "interface"):
         raise ValueError(f"{peers[0]} is nobody to connect to")
     return local, peers[0]
@@ -237,20 +242,24 @@ class DatagramOpener(Opener):
             return self._open_unix(addresses, strict=strict)
         opened = self.open_all(addresses, resolved)
         try:
-            channels = []
-            if len(opened) > 1 and any(one.family == AF_UNIX for one in opened):  # inherited ones
-                raise ValueError("one Unix datagram socket at a time, and no IP addresses beside it")
-            for one in opened:
-                dual = one.family == AF_INET6 and not one.socket.getsockopt(IPPROTO_IPV6, IPV6_V6ONLY)
-                if one.family != AF_UNIX:
-                    self.rules.ignore_resets(one.socket)
-                    if broadcast:
-                        self.permit_broadcast(one.socket)
-                channels.append(Channel(one.socket, dual=dual, timestamps=timestamps))
+            channels = self._channels(opened, broadcast=broadcast, timestamps=timestamps)
             return DatagramSocket(self.world, channels, strict=strict, source_selection=self._said(channels))
         except BaseException:
             close_all(opened)
             raise
+
+    def _channels(self, opened: Sequence[Opened], *, broadcast: bool, timestamps: bool) -> list[Channel]:
+        if len(opened) > 1 and any(one.family == AF_UNIX for one in opened):  # inherited ones
+            raise ValueError("one Unix datagram socket at a time, and no IP addresses beside it")
+        channels = []
+        for one in opened:
+            dual = one.family == AF_INET6 and not one.socket.getsockopt(IPPROTO_IPV6, IPV6_V6ONLY)
+            if one.family != AF_UNIX:
+                self.rules.ignore_resets(one.socket)
+                if broadcast:
+                    self.permit_broadcast(one.socket)
+            channels.append(Channel(one.socket, dual=dual, timestamps=timestamps))
+        return channels
 
     def permit_broadcast(self, sock: Socket) -> None:
         """Let *sock* send to broadcast addresses."""

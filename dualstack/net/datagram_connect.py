@@ -10,6 +10,7 @@ from ..core.endpoint import IPEndpoint, IPv4Endpoint, IPv6Endpoint
 from ..errors import UnsupportedError
 from .datagram_socket import DatagramSocket
 from .packet import Channel
+from .sending import BROADCAST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def connect_datagram(
             raise
         except OSError as failure:
             error = error or failure
-            tried.append(f"{peer}: {failure.strerror or failure}")
+            hint = BROADCAST if failure.errno == errno.EACCES and isinstance(peer, IPv4Endpoint) else ""
+            tried.append(f"{peer}: {failure.strerror or failure}{hint}")
     if error is None:
         raise OSError(errno.EADDRNOTAVAIL, f"{address}: nothing to connect to")
     raise type(error)(error.errno, "cannot connect to " + "; ".join(tried)) from error

@@ -23,6 +23,7 @@ import selectors
 from _thread import get_ident
 
 from .. import platforms
+from ..core.delays import LONGEST_SECONDS
 from ..core.endpoint import Endpoint
 from ..errors import TruncatedError
 from .datagram_base import closed
@@ -264,7 +265,7 @@ class DatagramSocket(Groups):
                     deadline = now + timeout
                 if now >= deadline:
                     raise TimeoutError(errno.ETIMEDOUT, f"no datagram within {timeout:g} s")
-                self._readable().select(deadline - now)
+                self._readable().select(min(deadline - now, LONGEST_SECONDS))
             else:
                 self._readable().select()
 
@@ -273,6 +274,8 @@ class DatagramSocket(Groups):
         if not (datagram._received[2] & self._odd or self._unix or max_size is not None):
             return
         datagram._channel.check_control(datagram, self._lost)
+        if max_size is not None and max_size < 0:
+            raise ValueError(f"max_size is 0 or more bytes, or None, not {max_size}")
         if max_size is not None and len(datagram.data) > max_size:
             datagram.cut_to(max_size, datagram.size)
         if datagram.truncated and (self._strict if strict is None else strict):
@@ -382,7 +385,7 @@ class DatagramSocket(Groups):
         waiter: selectors.BaseSelector | None = None
         try:
             while True:
-                left = None if deadline is None else deadline - self._world.monotonic()
+                left = None if deadline is None else min(deadline - self._world.monotonic(), LONGEST_SECONDS)
                 if left is not None and left <= 0:
                     raise TimeoutError(errno.ETIMEDOUT, f"no room to send to {peer} within {timeout:g} s")
                 if waiter is None:

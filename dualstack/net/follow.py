@@ -5,17 +5,19 @@ address gets a socket on the same port when it is usable (an IPv6 address is not
 ended), an address that went loses its socket. Other addresses of the same listener are left alone.
 
 An address that cannot be bound is tried again at the next change; the reason is logged once per address. There may be
-none at all for a while: then ``accept`` waits.
+none at all for a while: then ``accept`` waits. When the process runs out of descriptors or memory nothing is given up:
+it is tried again every RETRY_SECONDS.
 """
 
 from __future__ import annotations
 
 import threading
 
+from ..core.accept import OUT_OF_RESOURCES
 from ..core.endpoint import IPEndpoint
 from ..core.plan import Bind, Failed
 from ..errors import ListenError
-from .interfaces import interfaces
+from .log import log
 from .watch import watch_interfaces
 
 TYPE_CHECKING = False
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from .opened import Opened
 
 __all__ = ("Follower", "follow")
+
+RETRY_SECONDS = 0.5  # until what failed for want of descriptors or memory is tried again
 
 
 def follow(listener: Listener, opener: Opener, addresses: Sequence[Address]) -> None:
@@ -44,7 +48,8 @@ class Follower:
         self._addresses = addresses
         self._told: set[IPEndpoint] = set()
         self._chosen = 0
-        # Subscribed before the first look, so that nothing falls between opening the listener and following.
+        self._stopping = threading.Event()
+        # Its first look comes after subscribing, so that nothing falls between opening the listener and following.
         self._watcher = watch_interfaces()
         self._thread = threading.Thread(target=self._run, name="dualstack-follow", daemon=True)
 
@@ -60,19 +65,34 @@ class Follower:
 
     def stop(self) -> None:
         """End the thread and wait for it."""
+        self._stopping.set()
         self._watcher.close()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
     def _run(self) -> None:
-        for _ in self._watcher:
-            if self._listener.closed:
-                return
-            self.update()
+        due = failing = False
+        while not self._stopping.is_set():
+            try:
+                if not due:
+                    if next(self._watcher, None) is None:
+                        return
+                    self._watcher.pending()  # however many came with it, they are one thing to do
+                    due = True
+                if self._listener.closed:
+                    return
+                self.update()
+            except OSError as error:
+                if not failing:
+                    log().warning("cannot follow the interfaces: %s; trying again", error.strerror or error)
+                failing = True
+                self._stopping.wait(RETRY_SECONDS)
+            else:
+                due = failing = False
 
     def update(self) -> None:
         """Open what is missing, close what has gone."""
-        here = interfaces()
+        here = self._watcher.interfaces
         wanted: dict[bytes, IPEndpoint] = {}
         for address in self._addresses:
             nic = here.get(address.name or "")
@@ -107,14 +127,13 @@ class Follower:
         except OSError as error:
             for _, one in opened:
                 one.close()
+            if error.errno in OUT_OF_RESOURCES:
+                message = f"cannot listen on {endpoint}: {error.strerror}"
+                raise ListenError(error.errno, message, ((endpoint, error),)) from error
             if endpoint not in self._told:
-                from logging import getLogger
-
                 self._told.add(endpoint)
                 reason = error if isinstance(error, ListenError) else error.strerror
-                getLogger("dualstack").warning(
-                    "cannot listen on %s: %s; tried again at the next change", endpoint, reason
-                )
+                log().warning("cannot listen on %s: %s; tried again at the next change", endpoint, reason)
             return
         self._told.discard(endpoint)
         self._listener.add(opened[0][1])

@@ -25,6 +25,7 @@ from ..core.credentials import PeerCredentials
 from ..core.endpoint import AF_UNIX
 from ..core.guard import guard_from
 from ..errors import UnsupportedError
+from .log import log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,17 +55,13 @@ class Gate:
         """Whether a fresh connection from *peer* may stay; the caller closes it otherwise."""
         try:
             admitted, who = self._decide(connection, one, peer)
-        except Exception:  # the caller's function: a fault in it keeps one client out, and does not end accept
-            from logging import getLogger
-
-            getLogger("dualstack").exception("allow for %s on %s", peer, one.endpoint)
+        except Exception:  # noqa: BLE001  # the caller's function: a fault in it keeps one client out, and does not end accept
+            log().exception("allow for %s on %s", peer, one.endpoint)
             admitted, who = False, peer
         if not admitted:
             with self._lock:
                 self.refused += 1
-            from logging import getLogger
-
-            getLogger("dualstack").info("refused a connection from %s on %s", who, one.endpoint)
+            log().info("refused a connection from %s on %s", who, one.endpoint)
         return admitted
 
     def _decide(self, connection: Socket, one: Opened, peer: Endpoint) -> tuple[bool, Endpoint | PeerCredentials]:

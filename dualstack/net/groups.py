@@ -115,12 +115,12 @@ class Groups(DatagramBase):
 
     @property
     def multicast_interface(self) -> str | int | None:
-        """The interface for groups when ``send`` names none; None: by route, the default; setting 0 returns to it."""
-        return self._sending.get("interface")
+        """The interface for groups when ``send`` names none; None, the default and the way back to it: by route."""
+        return self._sending.get("interface") or None
 
     @multicast_interface.setter
-    def multicast_interface(self, value: str | int) -> None:
-        self._set_sending(interface=value)
+    def multicast_interface(self, value: str | int | None) -> None:
+        self._set_sending(interface=0 if value is None else value)
 
     def _set_sending(self, **what: Any) -> None:
         with self._lock:

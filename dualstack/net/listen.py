@@ -93,6 +93,10 @@ def open_listener(
     """
     addresses = read_addresses(host, port)
     world = doors.current
+    if tls is not None:
+        from .tls import check_server_context
+
+        check_server_context(tls)
     gate = gate_of(allow)
     resolved = {address: _look_up(address) for address in addresses if needs_lookup(address)}
     opener = Opener(world, backlog, v6only, reuse_port, exclusive, mode, owner, group, takeover, options)
@@ -121,7 +125,8 @@ def gate_of(allow: AllowPeer | None) -> Gate | None:
 
 def read_addresses(host: Host | Sequence[Host], port: int | str | None) -> list[Address]:
     """Read the arguments of a listening verb into addresses; the list form may mix everything."""
-    if isinstance(host, list | tuple):
+    # A tuple with a number in it is a socket address, and from_host says so.
+    if isinstance(host, list) or (isinstance(host, tuple) and not any(isinstance(one, int) for one in host)):
         if not host:
             raise ValueError("an empty list of addresses: nothing to listen on")
         return [from_host(one, port) if _takes_port(one) else from_host(one, None) for one in host]
@@ -265,10 +270,12 @@ class Opener:
         nic = interfaces().get(address.name or "")
         if nic is None:
             raise ListenError(errno.ENODEV, f"cannot listen on {address}: this host has no interface of that name")
-        usable = [one.endpoint(port) for one in nic.addresses if one.is_bindable]
+        usable = [
+            one.endpoint(port) for one in nic.addresses if one.is_bindable and address.family in (None, one.family)
+        ]
         if not usable:
             raise ListenError(errno.EADDRNOTAVAIL, f"cannot listen on {address}: the interface has no usable address")
-        return _of_name([one for one in usable if address.family in (None, one.family)], str(address))
+        return _of_name(usable, str(address))
 
     def _bind_all(self, requests: Sequence[Request], opened: list[tuple[int, Opened]]) -> None:
         plan = bind_plan(requests)
@@ -374,9 +381,8 @@ class Opener:
         except UnsupportedError:
             raise
         except OSError as error:
-            raise ListenError(
-                error.errno or 0, f"cannot listen on {endpoint}: {error.strerror or error}", [(endpoint, error)]
-            ) from error
+            said = (error.strerror or str(error)).removeprefix(f"{endpoint}: ")
+            raise ListenError(error.errno or 0, f"cannot listen on {endpoint}: {said}", [(endpoint, error)]) from error
 
     def _adopt(self, address: Address, others: list[Opened]) -> None:
         from .activation import adopt

@@ -24,6 +24,7 @@ from _thread import RLock
 from .. import platforms
 from ..core.accept import IGNORE, RAISE, AcceptPolicy
 from ..core.endpoint import Endpoint, IPEndpoint, IPv4Endpoint, IPv6Endpoint, from_peer
+from .log import log
 from .opened import Opened, close_all, is_v6only
 
 TYPE_CHECKING = False
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Listener",)
 
+_LONGEST = 1e6  # seconds of one wait: poll and epoll count milliseconds in 32 bits
 _LOOK_AGAIN = 0.5  # seconds between two looks at the list of sockets, where the selector does not see it change
 _FAIR = 16  # accepts from one socket before the others are looked at
 
@@ -159,8 +161,8 @@ class Listener:
         on, with one line in the log of "dualstack". With ``tls`` the socket is wrapped and the handshake happens at the
         first read or write, so that a silent client blocks nobody else.
 
-        Raises TimeoutError; OSError EBADF once the listener is closed, also when it is closed while this waits; other
-        OSErrors when the listening socket itself is broken.
+        Raises TimeoutError; ValueError for a negative *timeout*; OSError EBADF once the listener is closed, also when
+        it is closed while this waits; other OSErrors when the listening socket itself is broken.
         """
         try:
             self._users.append(None)
@@ -227,12 +229,14 @@ class Listener:
         return self._finish(connection, one, sockaddr)
 
     def _wait_and_accept(self, timeout: float | None) -> tuple[Socket, Endpoint]:
+        if timeout is not None and not timeout >= 0:  # NaN among others, a deadline that never comes
+            raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout!r}")
         now = self._world.monotonic
         deadline = None if timeout is None else now() + timeout
         selector = self._watch_when_possible(timeout, deadline)
         self.check_open()  # a signal handler may have closed it while there was no wake-up socket yet
         while True:
-            remaining = None if deadline is None else max(0.0, deadline - now())
+            remaining = None if deadline is None else min(max(0.0, deadline - now()), _LONGEST)
             if self._at_close is not None and not hasattr(selector, "fileno"):
                 # poll and select see only the sockets they were given at the call, and followed ones come later.
                 remaining = _LOOK_AGAIN if remaining is None else min(remaining, _LOOK_AGAIN)
@@ -287,9 +291,7 @@ class Listener:
         self._work = True  # the next success ends the episode
         self._trouble = str(error)
         if not was_in_episode:
-            from logging import getLogger
-
-            getLogger("dualstack").warning("accept on %s: %s; waiting for it to pass", self._names(), error)
+            log().warning("accept on %s: %s; waiting for it to pass", self._names(), error)
         return delay
 
     def _pause(self, seconds: float) -> None:

@@ -4,8 +4,9 @@
 by whoever holds it. A lock file may only be removed by its holder, and whoever gets the lock checks that the file it
 locked is still the one at the path: if not, the holder before removed it and the lock protects nothing any more.
 
-A lock that cannot be had is no error here: the caller may still bind a free path, it just must not remove anything. The
-file is never followed through a link, and another user's file is not used, so nobody can aim us at a file elsewhere.
+A lock that cannot be had is no error here: the caller may still bind a free path, it just must not remove anything.
+On a file system without locks (ENOLCK) the file we made is removed again. The file is never followed through a link,
+and another user's file is not used, so nobody can aim us at a file elsewhere.
 """
 
 from __future__ import annotations
@@ -60,12 +61,23 @@ class LockFile:
         door = self._door
         # O_NOFOLLOW and O_NONBLOCK: a link or a FIFO laid out at the name must neither be followed nor stop us.
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        fileno = door.open_file(self._path, flags, 0o600)
+        made = True
+        try:
+            fileno = door.open_file(self._path, flags | os.O_EXCL, 0o600)
+        except FileExistsError:
+            made = False
+            fileno = door.open_file(self._path, flags, 0o600)
         try:
             mine = door.fstat(fileno)
             if door.geteuid() not in (None, mine.st_uid):
                 return False
-            if not door.try_lock(fileno):
+            try:
+                locked = door.try_lock(fileno)
+            except OSError:
+                if made:
+                    door.unlink(self._path)
+                raise
+            if not locked:
                 return None
             try:
                 there = door.lstat(self._path)

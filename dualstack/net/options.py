@@ -34,6 +34,8 @@ def apply(
     Raises UnsupportedError for what this system does not have, PermissionError naming the option and the right it
     needs, OSError (ENOBUFS) where the kernel grants a smaller buffer than asked.
     """
+    if not isinstance(options, SocketOptions):
+        raise TypeError(f"options is a dualstack.SocketOptions, not {type(options).__name__}")
     platform = platforms.current
     constants = platform.constants
     family = _family(int(sock.family))

@@ -51,9 +51,11 @@ def resolve(
     answer and connect to another (``connect(allow=)`` does both with one answer).
 
     Raises AddressError (a ValueError) for what cannot be an address, ResolveError (a ``socket.gaierror``) for a name
-    without addresses or a resolver without an answer. A family whose look-up fails is left out when the other has
-    addresses.
+    without addresses or a resolver without an answer, ValueError for a negative *timeout*. A family whose look-up
+    fails is left out when the other has addresses.
     """
+    if timeout is not None and not timeout >= 0:
+        raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout!r}")
     door = doors.current
     question = prepare(door, host, port, family, type, passive)
     if question.endpoints is not None:

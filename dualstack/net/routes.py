@@ -16,6 +16,8 @@ from .interfaces import interfaces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
     from ..core.interface import Interface
 
 __all__ = ("default_interface", "gateways", "source_for")
@@ -33,6 +35,8 @@ def gateways(family: int | None = None) -> list[Route]:
 
     Linux by rtnetlink(7); macOS and BSD by sysctl(3) NET_RT_DUMP; Windows by GetIpForwardTable2.
     """
+    if family not in (None, IPv4Endpoint.family, IPv6Endpoint.family):
+        raise ValueError(f"family must be AF_INET, AF_INET6 or None, not {family!r}")
     found = [route for route in mark_effective(platforms.current.routes()) if family in (None, route.family)]
     return sorted(found, key=lambda route: (not route.is_effective, route.metric))
 
@@ -54,16 +58,18 @@ def default_interface(family: int | None = None) -> Interface | None:
         return None
 
 
-def source_for(destination: str | Endpoint, port: int = 0, *, protocol: int = _TCP) -> SourceAddress:
+def source_for(
+    destination: str | IPv4Address | IPv6Address | Endpoint, port: int = 0, *, protocol: int = _TCP
+) -> SourceAddress:
     """Say which local address and interface a connection to *destination* would use, without making one.
 
-    *destination* is an IP address as text (with a zone if it is link-local), or an endpoint; names are not
-    resolved. *protocol* and *port* matter where policy rules tell traffic apart. IPv4-mapped addresses are
-    answered as IPv4.
+    *destination* is an IP address as text (with a zone if it is link-local) or as an ``ipaddress`` object, or an
+    endpoint; names are not resolved. *protocol* and *port* matter where policy rules tell traffic apart. IPv4-mapped
+    addresses are answered as IPv4.
 
     Raises AddressError for what is no destination: not an address, ``0.0.0.0`` and ``::``, link-local without
-    zone. Raises OSError when no packet would leave, and says why: ENETUNREACH without a route, EHOSTUNREACH,
-    EACCES and EINVAL as a route says so.
+    zone; KeyError for a zone that is no interface. Raises OSError when no packet would leave, and says why:
+    ENETUNREACH without a route, EHOSTUNREACH, EACCES and EINVAL as a route says so.
     """
     endpoint = _destination(destination, port)
     text = endpoint.host
@@ -80,7 +86,9 @@ def source_for(destination: str | Endpoint, port: int = 0, *, protocol: int = _T
     return platforms.current.route_to(endpoint.family, endpoint.packed, text, scope_id, protocol, endpoint.port)
 
 
-def _destination(destination: str | Endpoint, port: int) -> IPEndpoint:
+def _destination(destination: str | IPv4Address | IPv6Address | Endpoint, port: int) -> IPEndpoint:
+    if not isinstance(destination, Endpoint) and hasattr(destination, "packed"):
+        destination = str(destination)  # of ipaddress, which need not be imported to know it
     if isinstance(destination, str):
         kind = IPv6Endpoint if ":" in destination else IPv4Endpoint
         found: Endpoint = kind(destination, port)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     Route = tuple[Channel, tuple[ControlMessage, ...], Any, Endpoint, "Endpoint | None"]
 
-__all__ = ("as_endpoint", "as_host", "explain", "interface_index", "route")
+__all__ = ("BROADCAST", "as_endpoint", "as_host", "explain", "interface_index", "route")
 
+BROADCAST = " (a broadcast address needs broadcast=True)"  # what EACCES to an IPv4 address means, mostly
 _TOO_LONG = frozenset((errno.EMSGSIZE, getattr(errno, "WSAEMSGSIZE", errno.EMSGSIZE)))
 # What kernels say to a source that is not theirs: EINVAL (Linux, IPv6 and mapped), ENETUNREACH (Linux, IPv4),
 # EADDRNOTAVAIL (BSD, Windows), ENODEV and ENXIO for an interface that has gone. Others mean these too, so we look.
@@ -32,10 +33,21 @@ def as_endpoint(to: object) -> Endpoint:
     """A concrete address from what callers write; AddressError for a name, TypeError for anything else."""
     if isinstance(to, Endpoint):
         return to
-    if isinstance(to, str):
-        return Endpoint.parse(to)
-    if isinstance(to, tuple) and len(to) in (2, 4) and isinstance(to[0], str):
-        return IPv6Endpoint(*to) if ":" in to[0] else IPv4Endpoint(*to[:2])
+    endpoint = getattr(to, "endpoint", None)  # of an Address that has one
+    if isinstance(endpoint, Endpoint):
+        return endpoint
+    host = ""
+    try:
+        if isinstance(to, str):
+            host = to.rpartition(":")[0]
+            return Endpoint.parse(to)
+        if isinstance(to, tuple) and len(to) in (2, 4) and isinstance(to[0], str):
+            host = to[0]
+            return IPv6Endpoint(*to) if ":" in host else IPv4Endpoint(*to[:2])
+    except AddressError as error:
+        if host[-1:].isalpha() and ":" not in host:
+            raise AddressError(host, 0, "a name, not an address; resolve() finds the addresses of a name") from error
+        raise
     raise TypeError(f"an address to send to is an Endpoint, its text or a (host, port) tuple, not {to!r}")
 
 
@@ -51,9 +63,14 @@ def as_host(address: Endpoint | str) -> IPEndpoint:
 
 def interface_index(interface: str | int) -> int:
     """The index of an interface given by name, index, or index as text; OSError ENODEV when there is none."""
-    if isinstance(interface, int):
-        return interface
-    return int(interface) if interface.isdecimal() else doors.current.if_nametoindex(interface)
+    if isinstance(interface, str) and not interface.isdecimal():
+        return doors.current.if_nametoindex(interface)
+    if isinstance(interface, bool) or not (isinstance(interface, str) or hasattr(interface, "__index__")):
+        raise TypeError(f"an interface is a name or an index, not {interface!r}")
+    index = int(interface)
+    if not 0 <= index < 2**31:
+        raise OSError(errno.ENODEV, f"no interface has the index {index}")
+    return index
 
 
 def route(
@@ -173,7 +190,7 @@ def explain(error: OSError, data: Any, peer: Endpoint | None, source: Endpoint |
         limit = most if isinstance(peer, IPEndpoint) else "see SocketOptions(send_buffer=...)"
         return OSError(code, f"{size} bytes do not fit one datagram to {peer} ({limit})")
     if code == errno.EACCES and isinstance(peer, IPv4Endpoint):
-        return PermissionError(code, f"{peer}: {error.strerror} (a broadcast address needs broadcast=True)")
+        return PermissionError(code, f"{peer}: {error.strerror}{BROADCAST}")
     if isinstance(source, IPEndpoint) and code in _MAYBE_NOT_OURS and not _is_ours(source):
         text = f"{source.host} is not an address this host can send from (any more): nothing was sent to {peer}"
         return OSError(errno.EADDRNOTAVAIL, text)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 
 from .. import platforms
+from .log import log
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Server:
         workers: int,
         handshake_timeout: float,
     ) -> None:
+        if not callable(handler):
+            raise TypeError(f"a handler is a function of a socket and its peer, not {handler!r}")
         if workers < 1:
             raise ValueError("serve needs at least one worker")
         self._listener = listener
@@ -75,34 +78,41 @@ class Server:
             with self._idle:
                 self._active[thread] = connection
             thread.start()
-        except BaseException:
+        except BaseException as error:
             with self._idle:
                 self._active.pop(thread, None)
             self._free.release()
             connection.close()
-            raise
+            if not isinstance(error, RuntimeError) or thread.ident is not None:
+                raise
+            # The system has no thread to give just now: that costs one client, not the server.
+            log().error("closed the connection from %s: %s", peer, error)
 
     def _work(self, connection: Socket, peer: Endpoint) -> None:
         try:
             with connection:
-                self._handshake(connection)
-                self._handler(connection, peer)
-        except Exception:  # whatever a handler raises is logged; it must not end the others
-            from logging import getLogger
-
-            getLogger("dualstack").exception("handler for %s", peer)
+                if self._handshake(connection, peer):
+                    self._handler(connection, peer)
+        except Exception:  # noqa: BLE001  # whatever a handler raises is logged; it must not end the others
+            log().exception("handler for %s", peer)
         finally:
             with self._idle:
                 del self._active[threading.current_thread()]
                 self._idle.notify_all()
             self._free.release()
 
-    def _handshake(self, connection: Socket) -> None:
+    def _handshake(self, connection: Socket, peer: Endpoint) -> bool:
         handshake = getattr(connection, "do_handshake", None)
-        if handshake is not None:
-            connection.settimeout(self._handshake_timeout)
+        if handshake is None:
+            return True
+        connection.settimeout(self._handshake_timeout)
+        try:
             handshake()
-            connection.settimeout(None)
+        except OSError as error:  # a scanner, a client that does not trust us: a line, but no traceback for each
+            log().warning("no TLS with %s: %s", peer, error)
+            return False
+        connection.settimeout(None)
+        return True
 
     def drain(self, seconds: float) -> None:
         """Give the handlers *seconds*, then shut their connections down."""

@@ -1,4 +1,4 @@
-"""The TLS handshake of a connected socket, under the deadline of the whole connect."""
+"""TLS: the handshake of a client under the deadline of its whole connect, and what a listener may be given."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..core.trace import Trace
     from ..doors import Doors
 
-__all__ = ("handshake_timed_out", "wrap")
+__all__ = ("check_server_context", "handshake_timed_out", "wrap")
 
 
 def wrap(
@@ -57,6 +57,19 @@ def wrap(
         wrapped.close()
         sock.close()
         raise
+
+
+def check_server_context(context: object) -> None:
+    """Refuse what could not shake hands with a single client, before anything is opened."""
+    from ssl import PROTOCOL_TLS_CLIENT
+
+    if not hasattr(context, "wrap_socket"):
+        raise TypeError(f"tls is an ssl.SSLContext, not {type(context).__name__}")
+    if getattr(context, "protocol", None) == PROTOCOL_TLS_CLIENT:
+        raise ValueError(
+            "tls is the context of a client; that of a server is made by"
+            " ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), and needs load_cert_chain"
+        )
 
 
 def handshake_timed_out(endpoint: Endpoint, begun: float, ended: float, timeout: float | None) -> OSError:

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock
-from errno import EADDRINUSE, EEXIST, EINVAL
+from errno import EADDRINUSE, EEXIST, EINVAL, ENOENT
 from socket import SOCK_DGRAM, SOCK_STREAM
 
 from .. import doors, platforms
@@ -60,6 +60,7 @@ _KINDS = {  # S_IFMT part of st_mode (inode(7)); Python's stat module is not on 
     0o020000: "a character device",
     0o060000: "a block device",
 }
+_TAKEN = "another process took the path meanwhile"
 
 
 class BoundUnix:
@@ -121,8 +122,9 @@ def bind_unix(
     ``"stale"`` (a socket file that no process has open is replaced), ``"refuse"`` (nothing is replaced) or ``"force"``
     (a live socket is replaced as well; other kinds of files and other users' sockets still are not).
 
-    Raises OSError EADDRINUSE that says what is at the path and why it stays; AddressError for an address nobody can
-    bind (empty, too long); UnsupportedError for what this system's Unix sockets do not have. unix(7).
+    Raises OSError EADDRINUSE that says what is at the path and why it stays (which path, the caller says); AddressError
+    for an address nobody can bind (empty, too long); ValueError for an unknown owner or group; UnsupportedError for
+    what this system's Unix sockets do not have. unix(7).
     """
     door = doors.current
     if takeover not in rules.POLICIES:
@@ -134,15 +136,32 @@ def bind_unix(
         raise AddressError(str(endpoint), len("unix:"), "a path or an abstract name is missing")
     if endpoint.is_abstract:
         return _bind_abstract(door, endpoint, type, backlog)
-    uid = door.uid_of(owner) if isinstance(owner, str) else -1 if owner is None else owner
-    gid = door.gid_of(group) if isinstance(group, str) else -1 if group is None else group
+    uid = _number(door.uid_of, owner, "owner: there is no user")
+    gid = _number(door.gid_of, group, "group: there is no group")
     if not platforms.current.has_file_modes and (mode != 0o600 or (uid, gid) != (-1, -1)):
         raise UnsupportedError(
             "the mode or owner of a socket file", platforms.current.name, "set the access list of its directory"
         )
     path = absolute(door, endpoint)
     maker = _Maker(door, endpoint, path, type, backlog, mode, uid, gid, takeover)
-    return maker.make()
+    try:
+        return maker.make()
+    except FileNotFoundError as error:
+        directory = os.path.dirname(path)
+        if _look(door, directory) is not None:
+            raise
+        reason = f"{error.strerror}; there is no directory {os.fsdecode(directory)}"
+        raise FileNotFoundError(ENOENT, reason) from error
+
+
+def _number(look_up: Callable[[str], int], wanted: int | str | None, missing: str) -> int:
+    """A user or group as the number that chown(2) takes; -1 leaves it as it is."""
+    if not isinstance(wanted, str):
+        return -1 if wanted is None else wanted
+    try:
+        return look_up(wanted)
+    except KeyError:
+        raise ValueError(f"{missing} {wanted!r} on this host") from None
 
 
 def _bind_abstract(door: Doors, endpoint: UnixEndpoint, type: int, backlog: int | None) -> BoundUnix:
@@ -261,13 +280,22 @@ class _Maker:
         try:
             again = door.fstat(fileno)
             if (again.st_dev, again.st_ino) != (facts.st_dev, facts.st_ino) or not _is_socket(again):
-                raise OSError(EADDRINUSE, f"{self.endpoint}: another file took its place while it was being set up")
+                raise OSError(EADDRINUSE, "another file took its place while it was being set up")
             through = b"/proc/self/fd/%d" % fileno
-            if self.given:
-                door.chown(through, self.uid, self.gid)
+            self._give(through)
             door.chmod(through, self.mode)
         finally:
             door.close_file(fileno)
+
+    def _give(self, path: bytes) -> None:
+        """Set owner and group, if any are asked for."""
+        if not self.given:
+            return
+        try:
+            self.door.chown(path, self.uid, self.gid)
+        except PermissionError as error:
+            reason = f"{error.strerror}: only root gives a file to another user, or to a group it is not in"
+            raise PermissionError(error.errno, reason) from error
 
     def _take_back(self) -> None:
         """Remove what bind made when we were stopped before looking at it."""
@@ -287,8 +315,7 @@ class _Maker:
             self.sock = sock = door.unix_socket(self.type)
             with ShortPath(door, self.endpoint, private, len(b"/s")) as short:
                 sock.bind(short + b"/s")
-            if self.given:
-                door.chown(aside, self.uid, self.gid)
+            self._give(aside)
             door.chmod(aside, self.mode)
             if self.backlog is not None:
                 sock.listen(self.backlog)
@@ -308,7 +335,7 @@ class _Maker:
             place()
         except OSError as error:
             if error.errno not in (EADDRINUSE, EEXIST):
-                raise type(error)(error.errno, f"{self.endpoint}: {error.strerror}") from error
+                raise
             self._make_room()
         else:
             return
@@ -317,7 +344,7 @@ class _Maker:
         except OSError as error:
             if error.errno not in (EADDRINUSE, EEXIST):
                 raise
-            raise OSError(EADDRINUSE, f"{self.endpoint}: another process took the path meanwhile") from error
+            raise OSError(EADDRINUSE, _TAKEN) from error
 
     def _make_room(self) -> None:
         """Remove what is at the path, or raise the EADDRINUSE that says why it stays."""
@@ -330,13 +357,13 @@ class _Maker:
             probe = probe_unix(door, self.endpoint, self.path)
             action, reason = rules.decide(self.takeover, kind, owned=owned, locked=self.lock.held, probe=probe)
         if action == rules.KEEP:
-            raise OSError(EADDRINUSE, f"{self.endpoint}: {reason}")
+            raise OSError(EADDRINUSE, reason)
         if action == rules.REMOVE and facts is not None:
             again = _look(door, self.path)
             if again is None:
                 return
             if _identity(again) != _identity(facts):
-                raise OSError(EADDRINUSE, f"{self.endpoint}: another process took the path meanwhile")
+                raise OSError(EADDRINUSE, _TAKEN)
             door.unlink(self.path)
 
     def _owned(self, facts: os.stat_result) -> bool:

@@ -3,6 +3,10 @@
 Subscribe first, then take the snapshot: nothing falls between. After a notice the burst is waited out (an address that
 comes up makes four notices within a few milliseconds), a new snapshot is taken and compared with the last one. The
 comparison decides, see ``core/changes.py``; a notice without a difference is silent.
+
+A snapshot of a system that kept changing may lack what was there all the time (``Interfaces.consistent``). It is taken
+again, so that nothing is reported as gone that is not; only when MOST_DOUBTS of them came in a row the next one is
+believed, or a host that never rests would never report anything.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ __all__ = ("Watcher", "watch_interfaces")
 
 SETTLE_SECONDS = 0.02  # a burst is over when this long nothing came
 SETTLE_ROUNDS = 10  # and is looked at in any case after so many of these, however long it goes on
+MOST_DOUBTS = 5  # inconsistent snapshots in a row that are thrown away
 
 
 def watch_interfaces(*, poll_interval: float | None = None) -> Watcher:
@@ -34,11 +39,16 @@ def watch_interfaces(*, poll_interval: float | None = None) -> Watcher:
                 print(change)
 
     ``close()`` may be called from any thread and ends the iteration. ``watcher.interfaces`` is the picture that the
-    changes given so far lead to. What came and went again within a few milliseconds is not reported.
+    changes given so far lead to. What came and went again within a few milliseconds is not reported. It watches the
+    network namespace it was made in; iterate in a thread that is there still (setns(2) moves one thread).
 
     *poll_interval* in seconds looks at regular intervals instead of asking the system for notices, which is also
-    what happens on systems that have none. On Linux the notices are those of rtnetlink(7), on macOS and BSD of
-    route(4), on Windows of NotifyAddrChange.
+    what happens (every 2 seconds) where the system has none or denies them. On Linux the notices are those of
+    rtnetlink(7), on macOS and FreeBSD of route(4) (never run there), on Windows of NotifyUnicastIpAddressChange,
+    NotifyIpInterfaceChange and NotifyRouteChange2 (under Wine they never come, and it polls).
+
+    What cannot be asked for want of descriptors raises OSError (EMFILE) in the iteration; go on iterating when there
+    are some again, and nothing is missed.
     """
     return Watcher(poll_interval)
 
@@ -59,11 +69,15 @@ class Watcher:
         self.source: ChangeSource = platforms.current.watch(poll_interval)
         self._pending: list[Change] = []
         self._closed = False
+        self._lost = False
+        self._doubted = 0
         try:
             self._state = take_state()
         except BaseException:
             self.source.close()
             raise
+        #: Whether to look again without waiting for a notice.
+        self.restless: bool = not self._state.interfaces.consistent
 
     @property
     def interfaces(self) -> Interfaces:
@@ -82,8 +96,7 @@ class Watcher:
 
     def _settled(self) -> bool:
         """Wait for a notice and for the burst to end; False when closed meanwhile."""
-        # An inconsistent snapshot is looked at again without waiting for a notice.
-        if self._state.interfaces.consistent:
+        if not self.restless:
             while not self.source.wait(None):
                 if self._closed:
                     return False
@@ -93,12 +106,20 @@ class Watcher:
         return not self._closed
 
     def look(self) -> None:
-        """Take a new snapshot and queue what is different."""
-        lost = self.source.lost()
-        before, self._state = self._state, take_state()
-        if lost:
+        """Take a new snapshot and queue what is different, unless it is in doubt; ``restless`` says so."""
+        self.restless = True  # also if what follows fails: the notice is used up
+        self._lost = self.source.lost() or self._lost
+        state = take_state()
+        if not state.interfaces.consistent and self._doubted < MOST_DOUBTS:
+            self._doubted += 1
+            return
+        self._doubted = 0
+        self.restless = not state.interfaces.consistent
+        before, self._state = self._state, state
+        if self._lost:
+            self._lost = False
             self._pending.append(Change("resync", "all"))
-        self._pending += difference(before, self._state)
+        self._pending += difference(before, state)
 
     def pending(self) -> list[Change]:
         """Take what is queued."""

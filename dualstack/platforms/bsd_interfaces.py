@@ -45,9 +45,9 @@ _STATE = (  # IN6_IFF_* -> our flag
     (0x10, DEPRECATED),
     (0x80, TEMPORARY),
 )
-# RTM_ADD, _DELETE, _CHANGE, _NEWADDR, _DELADDR, _IFINFO, and FreeBSD's _IFANNOUNCE
 # Two threads asking at once must not take each other's answers.
 _sequence = count(1)
+# RTM_ADD, _DELETE, _CHANGE, _NEWADDR, _DELADDR, _IFINFO, and FreeBSD's _IFANNOUNCE
 _NOTICES = {1, 2, 3, 12, 13, 14, 17}
 
 
@@ -147,9 +147,11 @@ def _await_reply(sock: socket.socket, system: System, sequence: int, destination
     """The answer among all that the routing socket tells everybody."""
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
-        found = bsdroute.decode_reply(
-            sock.recv(4096), system, sequence, os.getpid(), destination, _name, socket.AF_INET6
-        )
+        try:
+            data = sock.recv(4096)
+        except TimeoutError:
+            break
+        found = bsdroute.decode_reply(data, system, sequence, os.getpid(), destination, _name, socket.AF_INET6)
         if found is not None:
             return found
     raise OSError(EHOSTUNREACH, f"no packet can go to {destination}: the system did not answer")

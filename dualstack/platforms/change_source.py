@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ("ChangeSource", "PollingSource", "SocketSource")
 
+# Where there is poll(2): it needs no descriptor of its own, so a process that has none left goes on waiting.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _EVERY_SECONDS = 2.0  # how stale a polled picture may be; a snapshot costs less than a millisecond
 
 
@@ -100,7 +102,7 @@ class SocketSource(ChangeSource):
                 return False
             self._inside += 1
         try:
-            with selectors.DefaultSelector() as selector:
+            with _Selector() as selector:
                 selector.register(self._sock, selectors.EVENT_READ)
                 selector.register(self._waker, selectors.EVENT_READ)
                 return self._wait(selector, timeout)

@@ -6,6 +6,7 @@ import os
 import sys
 from errno import EACCES, EAFNOSUPPORT, ENOSYS, ENOTCONN, EPERM, EPROTONOSUPPORT
 
+from ..errors import UnsupportedError
 from .posix import Posix
 
 TYPE_CHECKING = False
@@ -49,6 +50,13 @@ def _without_netlink() -> Interfaces:
     from .getifaddrs import LINUX, read_interfaces
 
     return Interfaces(read_interfaces(LINUX, if_nametoindex, AF_INET6))
+
+
+def _explained(error: OSError, what: str) -> OSError:
+    """Where netlink is denied nothing else tells routes: the UnsupportedError that says so; else *error* itself."""
+    if error.errno not in _DENIED:
+        return error
+    return UnsupportedError(what, "this Linux", "a filter denies netlink to this process", errno=error.errno)
 
 
 class Linux(Posix):
@@ -175,7 +183,10 @@ class Linux(Posix):
     def routes(self) -> list[Route]:
         from .netlink_routes import dump_routes
 
-        return dump_routes()
+        try:
+            return dump_routes()
+        except OSError as error:
+            raise _explained(error, "listing routes") from error
 
     def route_to(
         self, family: int, packed: bytes, destination: str, scope_id: int, protocol: int, port: int
@@ -189,4 +200,9 @@ class Linux(Posix):
             return super().watch(poll_interval)
         from .netlink_watch import open_source
 
-        return open_source()
+        try:
+            return open_source()
+        except OSError as error:
+            if error.errno not in _DENIED:
+                raise
+            return super().watch()

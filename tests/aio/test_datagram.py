@@ -399,3 +399,26 @@ def test_names_are_resolved_on_the_way(run):
 
     with doors.using(_Names()):
         run(main)
+
+
+def test_a_cancelled_waiter_is_told_why(asyncio_run):
+    """anyio and others know their own cancellations by the message."""
+
+    async def main():
+        told = []
+
+        async def wait(sock):
+            try:
+                await sock.recv()
+            except asyncio.CancelledError as error:
+                told.append(error.args)
+
+        async with await aio.open_datagram("::1") as sock:
+            for words in (("these words",), ()):
+                task = asyncio.create_task(wait(sock))
+                await asyncio.sleep(0)
+                task.cancel(*words)
+                await task
+        assert told == [("these words",), ()]
+
+    asyncio_run(main)

@@ -81,6 +81,13 @@ def test_what_is_missing_is_said(ci: ModuleType) -> None:
     assert len([name for name in reasons if name.startswith("py*-")]) == 2
 
 
+def test_an_environment_that_cannot_be_made_is_said(ci: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ci, "SYSTEM", "windows")
+    run, skipped = ci.plan({"py313t": "/x/python3.13t", "py314t": "/x/python3.14t"}, [])
+    assert "py313t-windows" not in run and "py314t-windows" in run
+    assert "cffi" in dict(skipped)["py313t-windows"]
+
+
 PYTHON = {"py313": sys.executable}
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from dualstack.cli.exec import _named
-from dualstack.cli.supervisor import fill
+from dualstack.cli.handover import Generation
+from dualstack.cli.supervisor import Supervisor, fill
 from dualstack.errors import UnsupportedError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,6 +160,35 @@ def test_the_status_is_the_programs(started, path, program, status):
     assert run.process.wait(30) == status
 
 
+def test_the_status_is_the_programs_even_where_ended_children_are_ignored():
+    """What a parent ignores stays ignored over exec(2), and nobody would be told that the program ended."""
+    code = """
+    import os, signal, sys
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    program = [sys.executable, "-c", "raise SystemExit(7)"]
+    os.execv(sys.executable, [sys.executable, "-m", "dualstack", "exec", "--listen", "127.0.0.1:0", "--", *program])
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 7
+
+
+def test_what_is_waited_for_is_not_ignored():
+    """macOS and the BSDs drop ignored signals even while they are blocked; SIGCHLD is ignored by default."""
+    seen = {}
+
+    class Looking(Supervisor):
+        def _done(self):
+            for name in ("SIGCHLD", "SIGWINCH"):
+                seen[name] = signal.getsignal(getattr(signal, name))
+            return super()._done()
+
+    before = signal.getsignal(signal.SIGCHLD), signal.getsignal(signal.SIGWINCH)
+    assert Looking([sys.executable, "-c", ""], Generation({}), each=False, restart=False).run() == 0
+    assert len(seen) == 2
+    assert not {signal.SIG_DFL, signal.SIG_IGN} & set(seen.values())
+    assert (signal.getsignal(signal.SIGCHLD), signal.getsignal(signal.SIGWINCH)) == before
+
+
 def test_signals_are_passed_on_once(started, path):
     program = """
     import os, signal, sys
@@ -183,6 +213,38 @@ def test_signals_are_passed_on_once(started, path):
         run.process.send_signal(getattr(signal, name))
         assert run.line("got") == f"got {name}"
     assert run.end() == 5
+
+
+def test_what_a_script_starts_in_the_background_is_not_ended_by_its_ctrl_c(path):
+    """SIGINT and SIGQUIT are ignored there; while they are blocked, Linux would keep them for us all the same."""
+    program = """
+    import os, signal, sys
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker)
+    signal.signal(signal.SIGUSR1, lambda *_: os.write(1, b"got SIGUSR1" + bytes([10])))
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, lambda number, _: os.write(1, b"got %d" % number + bytes([10])))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+    print("up", flush=True)
+    while True:
+        os.read(wake, 100)
+    """
+    code = """
+    import os, signal, sys
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    os.execv(sys.executable, [sys.executable, "-m", "dualstack", "exec", *sys.argv[1:]])
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), "--listen", f"unix:{path}", "--"]
+    command += [sys.executable, "-c", textwrap.dedent(program)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "up\n"
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1):
+            process.send_signal(number)
+        assert process.stdout.readline() == "got SIGUSR1\n"
+        process.terminate()
+        assert process.wait(30) == 5
 
 
 def test_restart_starts_it_again_and_keeps_the_backlog(started, path):
@@ -248,9 +310,9 @@ def test_a_new_one_that_dies_at_once_changes_nothing(started, path, tmp_path):
     assert run.end() == 0
 
 
-def test_a_program_that_does_not_finish_is_killed_after_the_grace(started, path, tmp_path):
-    flag = tmp_path / "second"
-    program = f"""
+def stubborn(flag):
+    """Stays when told to finish, if it was started before *flag* was there."""
+    return f"""
     import os, signal
     wake, waker = os.pipe()  # not signal.pause(): it may miss one that comes just before
     os.set_blocking(waker, False)
@@ -263,7 +325,11 @@ def test_a_program_that_does_not_finish_is_killed_after_the_grace(started, path,
     while True:
         os.read(wake, 100)
     """
-    run = started("--restart", "--overlap", "0", "--grace", "0.1", "--listen", f"unix:{path}", program=program)
+
+
+def test_a_program_that_does_not_finish_is_killed_after_the_grace(started, path, tmp_path):
+    flag = tmp_path / "second"
+    run = started("--restart", "--overlap", "0", "--grace", "0.1", "--listen", f"unix:{path}", program=stubborn(flag))
     first = int(run.line("up").split()[1])
     flag.touch()
     run.process.send_signal(signal.SIGHUP)
@@ -276,6 +342,44 @@ def test_a_program_that_does_not_finish_is_killed_after_the_grace(started, path,
             break
         assert time.monotonic() < deadline
     assert run.end() == 128 + signal.SIGTERM
+
+
+def test_with_a_grace_without_end_the_old_one_may_stay(started, path, tmp_path):
+    """And the timer, which cannot be set for ever, is set all the same."""
+    flag = tmp_path / "second"
+    run = started("--restart", "--overlap", "0", "--grace", "inf", "--listen", f"unix:{path}", program=stubborn(flag))
+    first = int(run.line("up").split()[1])
+    flag.touch()
+    run.process.send_signal(signal.SIGHUP)
+    run.line("told")
+    os.kill(first, signal.SIGKILL)
+    assert run.end() == 128 + signal.SIGTERM
+
+
+def test_a_program_that_cannot_be_run_is_told_whatever_descriptors_are_free():
+    """By the pipe of subprocess, which would otherwise lie where a socket goes."""
+    code = """
+    import os, socket
+    from dualstack.cli.supervisor import Program
+    kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
+    with socket.socket() as one, socket.socket() as two:
+        for number in kept:
+            os.close(number)
+        before = os.listdir("/proc/self/fd" if os.path.exists("/proc/self/fd") else "/dev/fd")
+        try:
+            Program(["/no/such/program"], [(one.fileno(), "a"), (two.fileno(), "b")], set())
+        except FileNotFoundError as error:
+            print(error)
+        assert os.listdir("/proc/self/fd" if os.path.exists("/proc/self/fd") else "/dev/fd") == before
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[Errno 2] No such file or directory: '/no/such/program'\n"
 
 
 def test_inherited_sockets_are_passed_on(started, path):
@@ -308,7 +412,21 @@ def test_inherited_sockets_are_passed_on(started, path):
     ("arguments", "status", "says"),
     [
         pytest.param(["--listen", "unix:/no/such/dir/s", "--", "true"], 1, "No such file", id="cannot-listen"),
-        pytest.param(["--listen", "127.0.0.1:0", "--", "no-such-program-x"], 1, "no-such-program-x", id="no-program"),
+        pytest.param(
+            ["--listen", "127.0.0.1:0", "--", "no-such-program-x"],
+            1,
+            "dualstack exec: [Errno 2] No such file or directory: 'no-such-program-x'",
+            id="no-program",
+        ),
+        pytest.param(
+            ["--listen", "unix:/tmp/never-made", "--owner", "nobody-of-that-name", "--", "true"],
+            2,
+            "dualstack exec: owner: there is no user 'nobody-of-that-name' on this host",
+            id="no-user",
+        ),
+        pytest.param(["--listen", ":0", "--mode", "rw", "--", "true"], 2, "'rw' is not an octal number", id="mode"),
+        pytest.param(["--listen", ":0", "--grace", "nan", "--", "true"], 2, "'nan' is not a number of", id="grace"),
+        pytest.param(["--listen", ":0", "--overlap", "-1", "--", "true"], 2, "'-1' is not a number of", id="overlap"),
         pytest.param(["--listen", "::1:80", "--", "true"], 2, "::1:80", id="ambiguous-address"),
         pytest.param(["--", "true"], 2, "--listen", id="nothing-to-listen-on"),
         pytest.param(["--listen", "127.0.0.1:0"], 2, "COMMAND", id="nothing-to-run"),

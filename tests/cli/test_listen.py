@@ -68,6 +68,19 @@ def test_a_mix_of_addresses(tmp_path: Path, number: signal.Signals) -> None:
     assert not os.path.exists(path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process at once; runs elsewhere")
+def test_sigterm_ends_what_a_script_has_in_the_background() -> None:
+    """A shell without job control starts ``command &`` with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        server = Server("127.0.0.1:0", count=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(30) == 0
+
+
 def test_host_and_port_as_two_words() -> None:
     with Server("localhost", "0", count=1) as server:
         host, _, port = server.endpoints[0].rpartition(":")
@@ -80,6 +93,8 @@ def test_host_and_port_as_two_words() -> None:
     [
         pytest.param(["192.0.2.200:0"], 1, "192.0.2.200", id="not-ours"),
         pytest.param(["::1:80:90"], 2, "at character", id="unreadable"),
+        pytest.param(["8080"], 2, "a port alone is written :8080", id="a-port-alone"),
+        pytest.param(["192.0.2.200", "https"], 1, "192.0.2.200:443", id="a-service-as-the-second-word"),
     ],
 )
 def test_what_cannot_be_listened_on(arguments: list[str], status: int, text: str) -> None:

@@ -93,6 +93,12 @@ BAD = {
     "::1": (3, "the port is missing"),
     "fe80::a%lo0": (11, "the port is missing"),
     "fe80::1%lo0:80": (0, "written [fe80::1%lo0]:80"),
+    "fe80::1%lo0\nevil:80": (11, "not a character of an interface name"),  # a message must not carry a line feed
+    "fe80::1%a-name-that-is-too-long:80": (23, "at most 15 bytes"),
+    "8080": (4, "a port alone is written :8080"),
+    "/run/x.sock": (0, "a path is written unix:/path"),
+    "./x.sock": (0, "a path is written unix:/path"),
+    "tcp:///run/x.sock": (6, "a path is written unix:/path"),
     "::1:80": (4, "an address or a port? write [::1]:80"),
     "::ffff:1.2.3.4:80": (0, "written [::ffff:1.2.3.4]:80"),
     "1:2:3:4:5:6:7:8:80": (0, "written [1:2:3:4:5:6:7:8]:80"),
@@ -312,6 +318,7 @@ def test_from_host_keeps_the_scope_of_an_endpoint() -> None:
         (("host", -1), "outside 0 to 65535"),
         (("host", "65616"), "above 65535"),
         (("host\0", 80), "NUL"),
+        (("/run/x.sock", 0), "a path is written unix:/path"),
         (("tcp4://::1", 80), "asks for IPv4"),
         ((parse("host:80"), 65616), "outside 0 to 65535"),
         ((IPv4Endpoint("192.0.2.1", 80), 65616), "outside 0 to 65535"),
@@ -331,6 +338,11 @@ def test_from_host_refuses(arguments: tuple, reason: str) -> None:
 def test_from_host_takes_these_types_only(arguments: tuple) -> None:
     with pytest.raises(TypeError):
         from_host(*arguments)
+
+
+def test_a_socket_address_is_no_host() -> None:
+    with pytest.raises(TypeError, match="not tuple; host and port are two arguments"):
+        from_host(("127.0.0.1", 80), None)  # type: ignore[arg-type]  # on purpose
 
 
 # ---------------------------------------------------------------------- the value

@@ -166,3 +166,10 @@ def test_source_address() -> None:
     assert str(link_local).endswith("on link")
     assert link_local.endpoint().sockaddr == ("fe80::1", 0, 0, 7)
     assert "this host itself" in str(SourceAddress(2, "192.0.2.7", "192.0.2.7", "lo", 1, is_local=True))
+
+
+@pytest.mark.parametrize(("family", "name"), [(socket.AF_INET, "IPv4"), (socket.AF_INET6, "IPv6")])
+def test_a_route_as_json_says_its_family(family: int, name: str) -> None:
+    """Without a gateway nothing else does."""
+    told = json.loads(json.dumps(Route(family, None, "wg0", 7, 5, tos=16).to_dict()))
+    assert (told["family"], told["host"], told["is_on_link"], told["tos"]) == (name, None, True, 16)

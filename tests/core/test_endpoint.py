@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import enum
 import ipaddress
 import itertools
 import json
@@ -317,6 +318,27 @@ def test_port_range_is_checked(cls: type, port: int) -> None:
         cls(host, port)
     with pytest.raises(AddressError, match="port outside 0 to 65535"):
         cls(host, 1).with_port(port)
+
+
+class Ports(enum.IntEnum):
+    """Ports as many programs keep them."""
+
+    WEB = 8080
+
+
+class Whole:
+    """A number like those of numpy: no int, but it stands for one."""
+
+    def __index__(self) -> int:
+        return 8080
+
+
+@pytest.mark.parametrize("port", [Ports.WEB, Whole()], ids=["IntEnum", "__index__"])
+def test_a_port_may_be_whatever_is_an_int(port) -> None:
+    for endpoint in (IPv4Endpoint("127.0.0.1", port), IPv6Endpoint("::1", 1).with_port(port)):
+        assert endpoint.port == 8080
+        assert type(endpoint.port) is int
+        assert str(endpoint).endswith(":8080")
 
 
 @pytest.mark.parametrize("port", ["80", 80.0, True, None, b"80"])

@@ -91,8 +91,11 @@ def test_functions_and_nothing_pass_through():
     assert guard_from(public_only) is public_only
 
 
-@pytest.mark.parametrize("allow", ["10.0.0.0/8", b"10.0.0.0/8"])
-def test_one_text_is_a_slip(allow):
+ONE = ("10.0.0.0/8", b"10.0.0.0/8", ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fe80::/10"), True)
+
+
+@pytest.mark.parametrize("allow", ONE)
+def test_one_network_is_a_slip(allow):
     with pytest.raises(TypeError, match="collection of networks"):
         guard_from(allow)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import pickle
 import socket
 
 import pytest
 
+from dualstack.core.endpoint import IPv4Endpoint, IPv6Endpoint
 from dualstack.core.interface import LOOPBACK, POINT_TO_POINT, RUNNING, UP, Interface, Origin
 from dualstack.core.interface_address import (
     DEPRECATED,
@@ -107,16 +109,29 @@ def test_by_index() -> None:
         pytest.param("fe80::1%eth0", ETH0, id="zone-by-name"),
         pytest.param("fe80::1%2", ETH0, id="zone-by-index"),
         pytest.param(bytes([127, 0, 0, 1]), LO, id="packed"),
+        pytest.param("::ffff:127.0.0.1", LO, id="mapped"),
+        pytest.param(bytes(10) + b"\xff\xff" + bytes([127, 0, 0, 1]), LO, id="mapped-and-packed"),
+        pytest.param(ipaddress.ip_address("192.0.2.7"), ETH0, id="ipaddress"),
+        pytest.param(ipaddress.ip_address("fe80::1%eth0"), ETH0, id="ipaddress-with-zone"),
+        pytest.param(IPv4Endpoint("127.0.0.1", 80), LO, id="endpoint"),
+        pytest.param(IPv6Endpoint("fe80::1%eth0", 80), ETH0, id="endpoint-with-zone"),
     ],
 )
-def test_by_address(host: str | bytes, found: Interface) -> None:
+def test_by_address(host, found: Interface) -> None:
     assert NICS.by_address(host) is found
 
 
-@pytest.mark.parametrize("host", ["192.0.2.8", "fe80::1%eth1", "eth0", b"\0\0\0\0"])
-def test_by_address_without_such_an_address(host: str | bytes) -> None:
+@pytest.mark.parametrize(
+    "host", ["192.0.2.8", "fe80::1%eth1", "eth0", b"\0\0\0\0", ipaddress.ip_address("192.0.2.8")], ids=repr
+)
+def test_by_address_without_such_an_address(host) -> None:
     with pytest.raises(KeyError, match="no interface has"):
         NICS.by_address(host)
+
+
+def test_by_address_of_what_is_no_address() -> None:
+    with pytest.raises(TypeError, match=r"not 2$"):
+        NICS.by_address(2)  # type: ignore[arg-type]  # that is what is tried
 
 
 # --------------------------------------------------------------------- filters
@@ -141,6 +156,7 @@ def test_by_address_without_such_an_address(host: str | bytes) -> None:
         ),
         pytest.param({"interface": "lo"}, "127.0.0.1 ::1", id="interface-by-name"),
         pytest.param({"interface": 3, "up": None}, "198.51.100.1", id="interface-by-index"),
+        pytest.param({"interface": LO}, "127.0.0.1 ::1", id="interface-itself"),
     ],
 )
 def test_addresses(filters, hosts: str) -> None:
@@ -166,6 +182,21 @@ def test_order_of_preference() -> None:
 def test_addresses_of_an_unknown_interface() -> None:
     with pytest.raises(KeyError, match="there is eth0"):
         NICS.addresses(interface="eth00")
+
+
+@pytest.mark.parametrize(
+    ("filters", "says"),
+    [
+        pytest.param({"kind": "privat"}, "kind is one of usable, private, .*, not 'privat'", id="kind"),
+        pytest.param({"kind": ["usable", "link-local"]}, "kind is one of .*, not 'link-local'", id="one-of-two-kinds"),
+        pytest.param({"scope": "site"}, "scope is one of global, link, host, not 'site'", id="scope"),
+        pytest.param({"family": 4}, "family must be AF_INET, AF_INET6 or None, not 4", id="family"),
+    ],
+)
+def test_a_filter_that_is_none_is_told(filters, says: str) -> None:
+    """An empty list would say that the host has no such address."""
+    with pytest.raises(ValueError, match=says):
+        NICS.addresses(**filters)
 
 
 # --------------------------------------------------------------------- addresses
@@ -235,6 +266,7 @@ def test_to_dict_is_json() -> None:
     found = json.loads(json.dumps(NICS.to_dict()))
     assert found["consistent"] is True
     assert found["interfaces"][1]["addresses"][2]["valid_lifetime"] == 600
+    assert found["interfaces"][1]["addresses"][2]["interface"] == "eth0"  # an address alone says where it is
     assert found["interfaces"][1]["alternative_names"] == ["enp1s0", "{GUID}"]
 
 
@@ -253,8 +285,9 @@ def test_text() -> None:
     assert repr(NICS) == "<Interfaces lo, eth0, eth1, tun0>"
 
 
-def test_what_is_read_when_somebody_looks() -> None:
-    """Raw addresses and the speed are asked of the origin, the addresses once."""
+@pytest.mark.parametrize("speed", [1000, None])
+def test_what_is_read_when_somebody_looks(speed: int | None) -> None:
+    """Raw addresses and the speed are asked of the origin, each once, also a speed that nobody knows."""
 
     asked = []
 
@@ -265,11 +298,11 @@ def test_what_is_read_when_somebody_looks() -> None:
 
         def speed(self, name):
             asked.append(f"speed of {name}")
-            return 1000
+            return speed
 
     nic = Interface("eth0", 2, addresses=None, source=Counting())
     assert asked == []
     assert [str(one) for one in nic.addresses] == ["192.0.2.7/24"]
     assert nic.addresses is nic.addresses
-    assert nic.speed == nic.speed == 1000
+    assert nic.speed == nic.speed == speed
     assert asked == ["addresses of eth0, 2", "speed of eth0"]

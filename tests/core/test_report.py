@@ -80,13 +80,19 @@ def test_the_message_is_a_table():
     ("errors", "timed_out", "end"),
     [
         ([], False, ": no address to try"),
-        ([], True, " within 5 s: no answer from the resolver"),
+        ([], True, " within 5 s: no time to try an address"),
         ([FORBIDDEN], False, ": no address may be tried"),
     ],
 )
 def test_first_line(errors, timed_out, end):
     failure = report("x", attempts(*errors), timed_out=timed_out, timeout=5)
     assert str(failure).splitlines()[0] == "cannot connect to x" + end
+
+
+def test_the_resolver_is_named_where_it_was_asked():
+    silent = ["IPv6 addresses of x: no answer from the resolver"]
+    failure = report("x", [], timed_out=True, timeout=5, notes=silent)
+    assert str(failure).splitlines()[0] == "cannot connect to x within 5 s: no answer from the resolver"
 
 
 def test_long_tables_are_cut_and_attempts_are_not():

@@ -320,6 +320,8 @@ LONG = {
     "zone": "[fe80::1%" + "x" * MEGABYTE + "]:80",
     "zone-digits": "[fe80::1%" + "9" * MEGABYTE + "]:80",
     "percents": "%" * MEGABYTE,
+    "bare-zone-and-port": "fe80::1%" + "x" * MEGABYTE + ":80",
+    "slashes-of-a-path": "/" * MEGABYTE,
     "label": "a" * MEGABYTE + ":80",
     "labels": "a." * (MEGABYTE // 2) + ":80",
     "dots": "." * MEGABYTE + ":80",

@@ -399,6 +399,7 @@ def test_local_address_of_somebody_else(world):
         ("*", ValueError),
         ("unix:/x", ValueError),
         (3.5, TypeError),
+        (b"10.0.0.1", TypeError),  # not ten ports
         ("127.1", AddressError),
     ],
 )
@@ -623,12 +624,57 @@ def test_an_error_keeps_nothing_alive(host, timeout, uncollected):
         ({"resolution_delay": -1}, "resolution_delay"),
         ({"timeout": -1}, "timeout"),
         ({"timeout": float("nan")}, "timeout"),
+        ({"server_hostname": "example.com"}, "without tls="),
     ],
 )
 def test_settings_out_of_bounds(world, keywords, match):
     with pytest.raises(ValueError, match=match):
         connect(FOUR, 443, **keywords)
     assert world.calls == []
+
+
+@pytest.mark.parametrize(
+    ("keywords", "match"),
+    [
+        ({"timeout": "5"}, "timeout is a number of seconds or None, not '5'"),
+        ({"tls": True}, "tls is an ssl.SSLContext"),
+        ({"options": {"no_delay": True}}, "options is a SocketOptions"),
+        ({"history": False}, "history is a History, or None"),
+        ({"allow": True}, "allow takes a function or a collection"),
+    ],
+)
+def test_settings_of_another_type_open_nothing(world, keywords, match):
+    with pytest.raises(TypeError, match=match):
+        connect("localhost", 443, **keywords)
+    assert world.open_things() == []
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 1e7, 1e300])
+@pytest.mark.parametrize("host", ["127.0.0.1", "build", "name.example"])
+@pytest.mark.parametrize("keywords", [{}, {"trace": lambda event: None}, {"attempt_delay": None}], ids=str)
+def test_a_timeout_that_no_system_call_takes_is_none(timeout, host, keywords):
+    class Names(doors.Doors):
+        def getaddrinfo(self, host, port, family, *rest):
+            return [(family, 0, 0, "", ("127.0.0.1", 0) if family == socket.AF_INET else ("::1", 0, 0, 0))]
+
+        def file_stamp(self, path):
+            return (1,)
+
+        def read_file(self, path):
+            return b"::1 build\n127.0.0.1 build\n"
+
+    with socket.create_server(("127.0.0.1", 0)) as server, doors.using(Names()):
+        with connect(
+            "127.0.0.1" if host == SIX else host, server.getsockname()[1], timeout=timeout, **keywords
+        ) as sock:
+            assert sock.gettimeout() is None
+        while pool().threads:
+            time.sleep(0)
+
+
+def test_no_time_to_try_a_known_address_is_not_the_resolvers_fault(world):
+    with pytest.raises(TimeoutError, match="within 0 s: no time to try an address"):
+        connect("localhost", 443, timeout=0)
 
 
 @pytest.mark.parametrize("port", [65536, 65616, -1, "80abc", "+80"])

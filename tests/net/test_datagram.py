@@ -93,6 +93,8 @@ def test_what_a_host_opens(host, families, arguments):
         pytest.param({"remote": "127.0.0.1"}, dualstack.AddressError, id="remote-without-port"),
         pytest.param({"remote": "127.0.0.1:9", "host": "::1"}, OSError, id="remote-of-another-family"),
         pytest.param({"remote": "%lo:9"}, ValueError, id="remote-interface"),
+        pytest.param({"remote": ["127.0.0.1:9", "127.0.0.2:9"]}, TypeError, id="several-remotes"),
+        pytest.param({"remote": ("::1", 9, 0, 0)}, TypeError, id="remote-of-four-parts"),
     ],
 )
 def test_what_cannot_be_opened(arguments, error):
@@ -221,6 +223,13 @@ def test_truncation_is_flagged_or_an_error(opened):
             opened.recv_into(buffer, 5, strict=True)
 
 
+def test_a_size_below_nothing_is_refused(opened):
+    with dualstack.open_datagram(remote=("127.0.0.1", opened.port)) as peer:
+        peer.send(b"abc")
+        with pytest.raises(ValueError, match="max_size is 0 or more bytes"):
+            opened.recv(5, max_size=-1)
+
+
 def test_strict_for_the_whole_socket():
     with dualstack.open_datagram("::", strict=True) as sock, client("::1", sock.port) as asking:
         asking.send(b"0123456789")
@@ -311,8 +320,9 @@ def test_a_selector_may_watch_it():
 @pytest.mark.parametrize(
     ("to", "error", "text"),
     [
-        pytest.param("localhost:9", dualstack.AddressError, "at character", id="name"),
-        pytest.param(("nohost", 9), dualstack.AddressError, "at character", id="name-in-tuple"),
+        pytest.param("localhost:9", dualstack.AddressError, "resolve.. finds the addresses of a name", id="name"),
+        pytest.param(("nohost", 9), dualstack.AddressError, "resolve.. finds the addresses", id="name-in-tuple"),
+        pytest.param("127.0.0:9", dualstack.AddressError, "at character", id="short-address"),
         pytest.param(("127.0.0.1",), TypeError, "is an Endpoint", id="half-a-tuple"),
         pytest.param(9, TypeError, "is an Endpoint", id="number"),
         pytest.param("unix:/nowhere", OSError, "an IP socket does not send to unix:/nowhere", id="unix"),
@@ -326,7 +336,7 @@ def test_where_nothing_can_be_sent(opened, to, error, text):
         opened.send(b"x", to)
 
 
-@pytest.mark.parametrize("form", ["endpoint", "text", "tuple", "mapped"])
+@pytest.mark.parametrize("form", ["endpoint", "text", "tuple", "mapped", "address"])
 def test_ways_to_say_where(opened, form):
     with dualstack.open_datagram("127.0.0.1") as other:
         to = {
@@ -334,9 +344,55 @@ def test_ways_to_say_where(opened, form):
             "text": f"127.0.0.1:{other.port}",
             "tuple": ("127.0.0.1", other.port),
             "mapped": f"[::ffff:127.0.0.1]:{other.port}",
+            "address": dualstack.parse(f"127.0.0.1:{other.port}"),
         }[form]
         assert opened.send(memoryview(b"abc"), to) == 3
         assert other.recv(5).peer == dualstack.IPv4Endpoint("127.0.0.1", opened.port)
+
+
+@pytest.mark.parametrize(
+    ("interface", "error"),
+    [
+        (-1, OSError),
+        (2**31, OSError),
+        ("99999999999", OSError),
+        (True, TypeError),
+        (b"lo", TypeError),
+        (1.5, TypeError),
+    ],
+    ids=repr,
+)
+def test_what_is_no_interface(opened, interface, error):
+    with pytest.raises(error, match=r"no interface has the index|a name or an index"):
+        opened.send(b"x", "127.0.0.1:9", interface=interface)
+    with pytest.raises(error, match=r"no interface has the index|a name or an index"):
+        opened.multicast_interface = interface
+    assert opened.multicast_interface is None
+
+
+def test_the_interface_for_groups_goes_back_to_the_system():
+    name = next(nic.name for nic in dualstack.interfaces() if nic.is_loopback)
+    with dualstack.open_datagram("::1", multicast_interface=name) as sock:
+        (real,) = sock.sockets
+        chosen = real.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF)
+        assert (sock.multicast_interface, chosen) == (name, socket.if_nametoindex(name))
+        sock.multicast_interface = None
+        chosen = real.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF)
+        assert (sock.multicast_interface, chosen) == (None, 0)
+
+
+def test_a_broadcast_address_to_connect_to_needs_asking_for():
+    with pytest.raises(PermissionError, match="broadcast=True"):
+        dualstack.open_datagram(remote="255.255.255.255:9")
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 1e7, 1e300])
+def test_a_timeout_that_no_system_call_takes(timeout):
+    with dualstack.open_datagram("127.0.0.1") as sock, dualstack.open_datagram(remote=("127.0.0.1", sock.port)) as peer:
+        later = threading.Timer(0.01, peer.send, (b"x",))
+        later.start()
+        assert sock.recv(timeout).data == b"x"
+        later.join()
 
 
 def test_a_family_this_socket_does_not_have():

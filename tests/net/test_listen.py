@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import socket
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -388,6 +391,12 @@ def test_no_port_left_at_all() -> None:
         pytest.param(
             lambda: linux(addresses={"lo": ()}), ("%lo", 80), "the interface has no usable address", id="bare-interface"
         ),
+        pytest.param(
+            lambda: linux(addresses={"eth0": ("192.0.2.100",)}),
+            ("tcp6://%eth0", 80),
+            r"cannot listen on tcp6://%eth0:80: the interface has no usable address",
+            id="interface-without-the-family",
+        ),
     ],
 )
 def test_messages(host: Callable[[], Host], arguments: tuple[Any, ...], message: str) -> None:
@@ -399,6 +408,46 @@ def test_messages(host: Callable[[], Host], arguments: tuple[Any, ...], message:
             dualstack.open_listener(*arguments)
         assert isinstance(caught.value, OSError)
         assert world.open_things() == []
+
+
+def test_who_catches_what_bind_raises_still_catches_it() -> None:
+    with World(linux(root=False)):
+        with pytest.raises(PermissionError) as caught:
+            dualstack.open_listener("::", 80)
+        assert isinstance(caught.value, ListenError)
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert (type(again), again.errno, str(again)) == (type(caught.value), errno.EACCES, str(caught.value))
+        assert [str(endpoint) for endpoint, _ in again.errors] == ["[::]:80"]
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this Python has no AF_UNIX; runs on POSIX")
+def test_a_message_names_a_path_once(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "s"
+    with pytest.raises(ListenError, match="No such file or directory") as caught:
+        dualstack.open_listener(path)
+    assert str(caught.value).count(str(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        pytest.param({"tls": "cert.pem"}, TypeError, "tls is an ssl.SSLContext, not str", id="a-file"),
+        pytest.param({"tls": ssl.create_default_context()}, ValueError, "context of a client", id="a-client"),
+        pytest.param({"options": {"no_delay": True}}, TypeError, "options is a dualstack.SocketOptions", id="a-dict"),
+    ],
+)
+def test_what_would_fail_with_every_client_fails_at_once(arguments: Any, error: type[Exception], message: str) -> None:
+    with World() as world:
+        with pytest.raises(error, match=message):
+            dualstack.open_listener("::", 80, **arguments)
+        assert world.open_things() == []
+
+
+def test_a_socket_address_is_not_a_list_of_hosts() -> None:
+    with World(), pytest.raises(TypeError, match="host and port are two arguments"):
+        dualstack.open_listener(("127.0.0.1", 80))
+    with World(), dualstack.open_listener(("127.0.0.1:80", "[::1]:80")) as listener:
+        assert opened(listener) == ["127.0.0.1:80", "v6 [::1]:80"]
 
 
 def test_every_failure_on_the_way_is_told() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,29 @@ def test_accept_waits_exactly_as_long_as_told() -> None:
         assert (world.now, str(peer)) == (3.0, "127.0.0.1:40000")
         assert connection.getblocking()
         connection.close()
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan")])
+def test_a_timeout_that_never_comes_is_refused(timeout: float) -> None:
+    with World(), dualstack.open_listener("::", 80) as listener:
+        with pytest.raises(ValueError, match="timeout must be 0 or more seconds"):
+            listener.accept(timeout=timeout)
+        with pytest.raises(ValueError, match="timeout must be 0 or more seconds"):
+            dualstack.resolve("localhost", 80, timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", [1e10, float("inf")])
+def test_a_timeout_may_be_longer_than_the_system_waits_at_once(timeout: float) -> None:
+    """Over real sockets: the fake selector would take any number."""
+    with dualstack.open_listener("localhost", 0) as listener:
+        endpoint = listener.connect_endpoint()
+        timer = threading.Timer(0.0, lambda: socket.create_connection(tuple(endpoint)).close())
+        with pytest.raises(TimeoutError):
+            listener.accept(timeout=0)  # what waits is there from now on
+        timer.start()
+        connection, _ = listener.accept(timeout=timeout)
+        connection.close()
+        timer.join()
 
 
 @pytest.mark.parametrize("host", [linux, windows, macos])

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -232,6 +233,33 @@ def test_serve_twice_is_a_mistake() -> None:
             serving.listener.serve(echo)
 
 
+def test_without_a_thread_one_client_is_lost_and_not_the_server(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = [RuntimeError("can't start new thread")]
+    start = threading.Thread.start
+
+    def starved(thread: threading.Thread) -> None:
+        if thread.name.startswith("dualstack ") and left:
+            raise left.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", starved)
+    with Serving(echo, workers=1) as serving:
+        with serving.connect() as unlucky:
+            assert unlucky.recv(1) == b""
+        with serving.connect() as client:
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+    (record,) = caplog.records
+    assert "can't start new thread" in record.getMessage()
+
+
+def test_serve_needs_a_function() -> None:
+    with dualstack.open_listener("localhost", 0) as listener, pytest.raises(TypeError, match="handler is a function"):
+        listener.serve(None)  # type: ignore[arg-type]  # on purpose
+
+
 @pytest.mark.parametrize("workers", [0, -1])
 def test_serve_needs_a_worker(workers: int) -> None:
     with dualstack.open_listener("localhost", 0) as listener, pytest.raises(ValueError, match="at least one worker"):
@@ -284,10 +312,57 @@ def test_a_client_that_speaks_no_tls_harms_nobody(
                     break
             except ConnectionResetError:
                 break
-    assert len(caplog.records) == 1
+    (record,) = caplog.records
+    assert record.getMessage().startswith("no TLS with ")
+    assert record.exc_info is None  # every scanner does this: no traceback for each
 
 
 # ---------------------------------------------------------------------- nothing lost
+
+# A program that has imported no more than it needs, and then runs out of descriptors: to say so takes the logging
+# module, and its file cannot be opened.
+SHORTAGE = """
+import os, resource, socket, sys
+import dualstack
+
+with dualstack.open_listener("localhost", 0) as listener, socket.socket(listener.sockets[0].family) as client:
+    client.connect(listener.endpoints[0].sockaddr)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    taken = []
+    try:
+        while True:
+            taken.append(os.dup(0))
+    except OSError:
+        pass
+    assert "logging" not in sys.modules
+    try:
+        listener.accept(timeout=0)
+    except TimeoutError as error:
+        print(error)
+    for number in taken:
+        os.close(number)
+    connection, peer = listener.accept(timeout=20)
+    connection.close()
+    print(peer.is_loopback)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of descriptors to set; runs on POSIX")
+def test_a_shortage_is_sat_out_before_anything_was_loaded_to_say_so() -> None:
+    root = Path(dualstack.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(root)!r})\n{SHORTAGE}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said, peer = done.stdout.splitlines()
+    assert "accept fails: [Errno 24]" in said
+    assert peer == "True"
+    assert done.stderr.startswith("accept on ") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork; Linux and macOS run it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 
 import pytest
@@ -11,6 +12,7 @@ from dualstack import platforms
 from dualstack.core.interface import UP, Interface
 from dualstack.core.interfaces import Interfaces
 from dualstack.errors import UnsupportedError
+from dualstack.net.watch import MOST_DOUBTS
 from dualstack.platforms.change_source import ChangeSource
 from dualstack.platforms.contract import Platform
 
@@ -96,11 +98,47 @@ def test_lost_events_are_told_before_the_difference(monkeypatch) -> None:
     assert [change.action for change in watcher] == ["resync", "added"]
 
 
-def test_an_inconsistent_snapshot_is_looked_at_again_without_a_notice(monkeypatch) -> None:
-    states = [nics("a"), nics(consistent=False), nics("a")]
+def test_an_inconsistent_snapshot_is_taken_again_without_a_notice(monkeypatch) -> None:
+    """What it lacks may be there: nothing is reported as gone on its word."""
+    states = [nics("a"), nics(consistent=False), nics("a", "b")]
     watcher, source = watch(monkeypatch, states, [True, False, False])
-    assert [change.action for change in watcher] == ["removed", "added"]
+    assert [str(change).split(" <")[0] for change in watcher] == ["added interface 2: b"]
     assert source.waits[:3] == [None, 0.02, 0.02]
+
+
+def test_a_system_that_never_rests_is_believed_in_the_end(monkeypatch) -> None:
+    states = [nics("a"), *[nics(consistent=False)] * (MOST_DOUBTS + 1), nics("a")]
+    watcher, source = watch(monkeypatch, states, [True])
+    assert (next(watcher).action, len(watcher.interfaces)) == ("removed", 0)
+    assert source.waits == [None] + [0.02] * (MOST_DOUBTS + 1)
+    assert next(watcher).action == "added"  # without another notice
+
+
+def test_what_begins_in_doubt_is_looked_at_without_a_notice(monkeypatch) -> None:
+    watcher, source = watch(monkeypatch, [nics(consistent=False), nics("a")], [False])
+    assert next(watcher).action == "added"
+    assert source.waits == [0.02]
+
+
+def test_what_fails_once_is_looked_at_again_without_a_notice(monkeypatch) -> None:
+    """The notice is used up, and so is the word that events were lost: neither may be forgotten."""
+
+    class Failing(System):
+        times = 0
+
+        def interfaces(self):
+            self.times += 1
+            if self.times == 2:
+                raise OSError(errno.EMFILE, "Too many open files")
+            return super().interfaces()
+
+    source = Source([True, False, False])
+    source.has_lost = True
+    monkeypatch.setattr(platforms, "current", Failing([nics("a"), nics("a", "b")], source))
+    source.watcher = watcher = dualstack.watch_interfaces()
+    with pytest.raises(OSError, match="Too many open files"):
+        next(watcher)
+    assert [change.action for change in watcher] == ["resync", "added"]
 
 
 def test_closing(monkeypatch) -> None:

@@ -84,6 +84,48 @@ with dualstack.open_listener(["127.0.0.1", "%v0"], 0, follow=True) as listener:
     with socket.create_connection(("127.0.0.1", listener.port), timeout=5):
         listener.accept(5)[0].close()
 """,
+    "out-of-descriptors": """
+import logging, resource
+told = []
+class Keep(logging.Handler):
+    def emit(self, record):
+        told.append(record.getMessage())
+logging.getLogger("dualstack").addHandler(Keep())
+ip("addr", "add", "10.7.0.1/24", "dev", "v0")
+batch = subprocess.Popen(["ip", "-batch", "-"], stdin=subprocess.PIPE)  # started while there are descriptors
+before = fds()
+limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+with dualstack.open_listener("%v0", 0, follow=True) as listener:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+    held = []
+    try:
+        while True:
+            held.append(os.dup(0))
+    except OSError:
+        pass
+    batch.stdin.write(b"addr add 10.7.0.2/24 dev v0\\n")
+    batch.stdin.flush()
+    until(lambda: told, "nothing was logged")
+    assert hosts(listener) == ["10.7.0.1"]
+    for number in held:
+        os.close(number)
+    until(lambda: hosts(listener) == ["10.7.0.1", "10.7.0.2"], "the address that came meanwhile is not served")
+    batch.communicate(b"addr add 10.7.0.3/24 dev v0\\n")
+    until(lambda: len(listener.endpoints) == 3, "it has stopped following")
+    assert told == ["cannot follow the interfaces: Too many open files; trying again"]
+resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+before -= 1  # the pipe to ip
+""",
+    "many-addresses-at-once": """
+with dualstack.open_listener("%v0", 0, follow=True) as listener:
+    looks = []
+    kept = dualstack.net.follow.Follower.update
+    dualstack.net.follow.Follower.update = lambda self: (looks.append(1), kept(self))
+    lines = "".join(f"addr add 10.7.{number}.1/24 dev v0\\n" for number in range(200))
+    subprocess.run(["ip", "-batch", "-"], input=lines.encode(), check=True)
+    until(lambda: len(listener.endpoints) == 200, "not all of them are served")
+    assert len(looks) <= 20, looks  # one for each burst, not for each address
+""",
     "a-busy-port-is-told-once-and-tried-again": """
 import logging
 told = []

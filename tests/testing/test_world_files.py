@@ -39,7 +39,7 @@ def outcome(path: str, takeover: str) -> tuple[object, ...]:
                 [str(e).rpartition("/")[2] for e in listener.endpoints],
             )
     except dualstack.ListenError as error:
-        found = ("refused", error.errno, str(error).replace(path, "PATH"))
+        found = ("refused", error.errno, str(error).replace(path, "PATH").replace(os.path.dirname(path), "FOLDER"))
     left = []
     for name in (path, f"{path}.lock", f"{path}.target"):
         try:

@@ -217,8 +217,8 @@ def test_a_listening_socket_is_not_listened_on_again():
     with socket.socket() as sock, doors.using(Counting()):
         sock.bind(("127.0.0.1", 0))
         sock.listen()
-        ((adopted, _),) = adopt(f"fd://{sock.fileno()}")
-        adopted.detach()
+        ((adopted, endpoint),) = adopt(f"fd://{sock.fileno()}")
+        assert (adopted.detach(), endpoint.sockaddr) == (sock.fileno(), sock.getsockname())
 
 
 def test_an_unknown_accept_state_counts_as_listening(monkeypatch):
@@ -238,8 +238,8 @@ def test_an_unknown_accept_state_counts_as_listening(monkeypatch):
     with socket.socket() as sock, doors.using(Untold()):
         sock.bind(("127.0.0.1", 0))
         sock.listen()
-        ((adopted, _),) = adopt(f"fd://{sock.fileno()}")
-        adopted.detach()
+        ((adopted, endpoint),) = adopt(f"fd://{sock.fileno()}")
+        assert (adopted.detach(), endpoint.sockaddr) == (sock.fileno(), sock.getsockname())
 
 
 @pytest.mark.parametrize(

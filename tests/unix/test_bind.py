@@ -9,6 +9,7 @@ import stat
 
 import pytest
 
+import dualstack
 from dualstack import doors
 from dualstack.core.endpoint_unix import UnixEndpoint
 from dualstack.doors import Doors
@@ -90,8 +91,10 @@ def test_owner_and_group_are_set_before_the_mode_opens_up(way, endpoint, path, m
 
 
 def test_unknown_owner_is_named_and_nothing_is_made(endpoint):
-    with pytest.raises(KeyError, match="nobody-of-that-name"):
+    with pytest.raises(ValueError, match=r"^owner: there is no user 'nobody-of-that-name' on this host$"):
         bind_unix(endpoint, backlog=1, owner="nobody-of-that-name")
+    with pytest.raises(ValueError, match=r"^group: there is no group 'nobody-of-that-name' on this host$"):
+        bind_unix(endpoint, backlog=1, group="nobody-of-that-name")
 
 
 # ---------------------------------------------------------------------- the path is taken
@@ -116,7 +119,6 @@ def test_a_live_socket_stays(way, endpoint, path, type, backlog):
         with pytest.raises(OSError, match="a running process has it open") as caught:
             bind_unix(endpoint, backlog=1)
         assert caught.value.errno == errno.EADDRINUSE
-        assert path in str(caught.value)
         assert os.lstat(path).st_ino == inode
         if backlog and type == STREAM:
             live.setblocking(False)
@@ -251,6 +253,39 @@ def test_without_a_usable_lock_nothing_is_removed(way, path, endpoint, stale, la
         assert not os.path.lexists(path + ".lock")
         return
     os.rmdir(path + ".lock") if os.path.isdir(path + ".lock") else os.unlink(path + ".lock")
+
+
+def test_on_a_file_system_without_locks(way, path, endpoint, stale):
+    """A free path is bound, a taken one stays, and no lock file is left that nobody would ever remove."""
+
+    class WithoutLocks(Doors):
+        def try_lock(self, fileno):
+            raise OSError(errno.ENOLCK, "No locks available")
+
+    with doors.using(WithoutLocks()):
+        bound = bind_unix(endpoint, backlog=1)
+        assert connects(path)
+        assert os.listdir(os.path.dirname(path)) == ["s"]
+        closed(bound)
+        stale(path)
+        with pytest.raises(OSError, match="could not be locked"):
+            bind_unix(endpoint, backlog=1)
+        assert os.listdir(os.path.dirname(path)) == ["s"]
+        open(path + ".lock", "w").close()  # somebody else's work, from before
+        with pytest.raises(OSError, match="could not be locked"):
+            bind_unix(endpoint, backlog=1)
+    os.unlink(path + ".lock")
+    os.unlink(path)
+
+
+def test_an_owner_that_may_not_be_set_is_told(way, path, endpoint):
+    class OfAUser(Doors):
+        def chown(self, name, uid, gid):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with doors.using(OfAUser()), pytest.raises(PermissionError, match="only root gives a file to another user") as told:
+        bind_unix(endpoint, backlog=1, owner=0)
+    assert told.value.errno == errno.EPERM
 
 
 def test_a_lock_held_by_somebody_else_is_waited_for_and_then_respected(way, path, endpoint, stale):
@@ -392,6 +427,38 @@ def test_unlink_in_a_directory_that_became_read_only_is_silent(way, path, endpoi
 def test_the_empty_path_is_refused(folder):
     with pytest.raises(AddressError, match="missing"):
         bind_unix(UnixEndpoint(""), backlog=1)
+
+
+@pytest.mark.parametrize("call", [dualstack.open_listener, dualstack.open_datagram])
+@pytest.mark.parametrize(
+    ("there", "says"),
+    [
+        pytest.param("file", "a regular file is there, not a socket; remove it yourself if it may go", id="file"),
+        pytest.param("no directory", "No such file or directory; there is no directory {folder}", id="no-directory"),
+    ],
+)
+def test_the_address_is_in_the_message_once(path, call, there, says):
+    where = f"{path}/s" if there == "no directory" else path
+    if there == "file":
+        open(path, "w").close()
+    with pytest.raises(dualstack.ListenError) as caught:
+        call(f"unix:{where}")
+    verb = "listen" if call is dualstack.open_listener else "receive"
+    assert str(caught.value) == f"cannot {verb} on unix:{where}: {says.format(folder=path)}"
+    if there == "file":
+        os.unlink(path)
+
+
+def test_a_file_that_somebody_removes_at_once_is_no_missing_directory(endpoint, path):
+    class Removing(Doors):
+        def lstat(self, name):
+            if name == path.encode():
+                os.unlink(name)
+            return super().lstat(name)
+
+    with doors.using(Removing()), pytest.raises(FileNotFoundError) as caught:
+        bind_unix(endpoint, backlog=1)
+    assert "there is no directory" not in str(caught.value)
 
 
 def test_a_missing_directory_is_named(way, path):

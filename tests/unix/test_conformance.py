@@ -50,9 +50,12 @@ def test_a_long_path(verbs, run, folder):
 @pytest.mark.skipif(sys.platform != "linux", reason="abstract names exist on Linux, and run there")
 def test_an_abstract_name(verbs, run):
     async def scenario():
-        listener = await verbs.open_listener(f"unix:@ds-conformance-{os.getpid()}")
+        name = f"unix:@ds-conformance-{os.getpid()}"
+        listener = await verbs.open_listener(name)
+        assert [str(endpoint) for endpoint in listener.endpoints] == [name]
         client = await verbs.connect(listener.endpoints[0], timeout=10)
-        server, _ = await listener.accept(timeout=10)
+        server, peer = await listener.accept(timeout=10)
+        assert peer.is_unnamed
         client.close()
         server.close()
         listener.close()
@@ -63,6 +66,7 @@ def test_an_abstract_name(verbs, run):
 def test_beside_ip_on_one_listener(verbs, run, path):
     async def scenario():
         listener = await verbs.open_listener(["127.0.0.1:0", f"unix:{path}"])
+        assert [str(endpoint).rpartition(":")[0] for endpoint in listener.endpoints] == ["127.0.0.1", "unix"]
         for endpoint in listener.endpoints:
             client = await verbs.connect(endpoint, timeout=10)
             server, peer = await listener.accept(timeout=10)

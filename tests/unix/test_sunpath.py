@@ -50,9 +50,8 @@ def test_bind_connect_unlink_at_every_length(way, round_about, folder, size, let
     bound = bind_unix(UnixEndpoint(path), backlog=5)
     assert str(bound.endpoint) == f"unix:{path}"
     assert reaches(path)
-    with pytest.raises(OSError, match="running process") as caught:
+    with pytest.raises(OSError, match="running process"):
         bind_unix(UnixEndpoint(path), backlog=5)
-    assert path in str(caught.value)
     bound.unlink()
     bound.socket.close()
     assert os.listdir(folder) == []

@@ -38,10 +38,12 @@ def test_loopback():
 
 
 def test_every_address_can_be_bound():
-    for address in dualstack.interfaces().addresses(up=True):
-        if address.is_bindable:
-            with socket.socket(address.family) as sock:
-                sock.bind(address.endpoint(0).sockaddr)
+    found = [address for address in dualstack.interfaces().addresses(up=True) if address.is_bindable]
+    assert found
+    for address in found:
+        with socket.socket(address.family) as sock:
+            sock.bind(address.endpoint(0).sockaddr)
+            assert dualstack.Endpoint.local(sock).packed == address.packed
 
 
 @wine

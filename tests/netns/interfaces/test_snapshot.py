@@ -224,6 +224,33 @@ print(json.dumps([facts(whole), facts(part)]))
     assert part == whole
 
 
+def test_routes_and_changes_where_netlink_is_denied(inside) -> None:
+    """Routes are told to be missing; changes are found by looking again and again."""
+    program = """
+import errno, json, socket, subprocess, types
+import dualstack
+from dualstack.platforms import change_source, netlink, netlink_watch
+def denied(*args):
+    raise PermissionError(errno.EACCES, "denied")
+netlink.Socket = denied
+netlink_watch.socket = types.SimpleNamespace(socket=denied, SOCK_RAW=socket.SOCK_RAW)
+change_source.PollingSource.__init__.__defaults__ = (0.01,)
+try:
+    dualstack.gateways()
+except dualstack.UnsupportedError as error:
+    told = [error.errno == errno.EACCES, str(error)]
+with dualstack.watch_interfaces() as watcher:
+    subprocess.run("ip addr add 192.0.2.1/24 dev e0".split(), check=True)
+    for change in watcher:
+        if change.subject == "address":
+            break
+print(json.dumps([told, str(change)]))
+"""
+    told, change = inside(VETH, program)
+    assert told == [True, "listing routes is not available on this Linux; a filter denies netlink to this process"]
+    assert change == "added address 192.0.2.1/24 on e0"
+
+
 def test_as_json_on_the_command_line(inside) -> None:
     program = """
 import json, subprocess, sys
