@@ -191,6 +191,17 @@ FOUND = [
         "import socket\ndef f(Stream, port):\n    clients = [Stream(socket.socket()) for _ in range(3)]\n    for c in clients:\n        c.connect(('host', port))",
         id="wrapped in a list",
     ),
+    pytest.param("DST502", "def f(addr):\n    return addr[:addr.index(':')]", id="cut by position"),
+    pytest.param(
+        "DST502",
+        "def f(host):\n    at = host.find(':')\n    if at != -1:\n        host, port = host[:at], host[at + 1:]\n    return host",
+        id="cut by a found position",
+    ),
+    pytest.param(
+        "DST203",
+        "import socket\ndef f():\n    name = socket.gethostname()\n    return socket.gethostbyname(name)",
+        id="own name by variable",
+    ),
 ]
 
 SILENT = [
@@ -319,6 +330,9 @@ SILENT = [
     pytest.param("import subprocess\nsubprocess.run('0.0.0.0')", id='a program called so'),
     pytest.param('import socket\ndef f(a, family=None, v6=False):\n    s = socket.socket(family or (socket.AF_INET6 if v6 else socket.AF_INET))\n    s.connect(a)', id='family, or by a test'),
     pytest.param("def is_ip(host):\n    return ':' in host or host.replace('.', '').isdigit()", id='digits, or a colon'),
+    pytest.param("def f(addr):\n    return addr.find(':') >= 0", id='only looked for'),
+    pytest.param("def f(line):\n    return line[:line.index(':')]", id='cut of a line'),
+    pytest.param("def f(addr):\n    if addr.startswith('['):\n        return addr[1:addr.index(']')]\n    return addr[:addr.find(':')]", id='brackets by position'),
 ]  # fmt: skip
 
 

@@ -270,6 +270,31 @@ def _counts_colons(module: Module, node: ast.AST) -> bool:
     return False
 
 
+@on_call("index", "find")
+def cut_by_position(module: Module, node: ast.Call) -> None:
+    """DST502 in the form addr[:addr.index(":")]."""
+    if not isinstance(node.func, ast.Attribute) or len(node.args) != 1 or constant_text(node.args[0]) != ":":
+        return
+    receiver = node.func.value
+    if not is_hostish(receiver) or words(last_name(receiver)) & (_NOT_A_HOST | _HARDWARE):
+        return
+    text = ast.dump(receiver)
+    if not any(
+        isinstance(inner, ast.Subscript) and isinstance(inner.slice, ast.Slice) and ast.dump(inner.value) == text
+        for inner in ast.walk(module.function(node))
+    ):
+        return
+    facts = module.facts_at(node)
+    if facts.brackets or facts.weak_v6 or _counts_colons(module, node) or v6_in_reach(module, node, named=False):
+        return
+    module.report(
+        "DST502",
+        node,
+        f"{last_name(receiver)} is cut at its first colon: '[::1]:80' and '::1' fall apart",
+        "use urllib.parse.urlsplit('//' + text) for .hostname and .port, or dualstack.parse(text, default_port)",
+    )
+
+
 # (?P<host>[^:]+):(?P<port>\\d+) : the names say what is matched, the first class that it ends at a colon.
 _HOST_PORT_PATTERN = re.compile(
     r"\(\?P<\w*(?:host|hostname|ip|addr|address|server)>(?:\[\^[^\]]*:[^\]]*\]|\[\\?[\w.\\-]*\]|\.)[+*]\??\).{0,8}:.{0,8}\(\?P<\w*port>"
