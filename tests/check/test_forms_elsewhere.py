@@ -333,6 +333,7 @@ SILENT = [
     pytest.param("def f(addr):\n    return addr.find(':') >= 0", id='only looked for'),
     pytest.param("def f(line):\n    return line[:line.index(':')]", id='cut of a line'),
     pytest.param("def f(addr):\n    if addr.startswith('['):\n        return addr[1:addr.index(']')]\n    return addr[:addr.find(':')]", id='brackets by position'),
+    pytest.param("def f(host):\n    if host.find(':') == host.rfind(':'):\n        return host[: host.rfind(':')]\n    return host", id="first colon is the last"),
 ]  # fmt: skip
 
 

@@ -278,13 +278,15 @@ def cut_by_position(module: Module, node: ast.Call) -> None:
     receiver = node.func.value
     if not is_hostish(receiver) or words(last_name(receiver)) & (_NOT_A_HOST | _HARDWARE):
         return
+    facts = module.facts_at(node)
+    if any(call.args and constant_text(call.args[0]) == ":" for call in facts.calls.get("rfind", ())):
+        return  # the first colon is compared with the last: addresses are known here
     text = ast.dump(receiver)
     if not any(
         isinstance(inner, ast.Subscript) and isinstance(inner.slice, ast.Slice) and ast.dump(inner.value) == text
         for inner in ast.walk(module.function(node))
     ):
         return
-    facts = module.facts_at(node)
     if facts.brackets or facts.weak_v6 or _counts_colons(module, node) or v6_in_reach(module, node, named=False):
         return
     module.report(
