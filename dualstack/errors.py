@@ -12,7 +12,7 @@ from __future__ import annotations
 
 # _socket, not socket: gaierror is defined there, and `import dualstack.errors` stays at microseconds.
 from _socket import gaierror
-from errno import EACCES, ENOTSUP, EPERM
+from errno import EACCES, ECONNREFUSED, ENOENT, ENOTSUP, EPERM, ETIMEDOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,14 +135,17 @@ class ListenError(OSError):
 
     ``errors`` is a tuple of ``(endpoint, exception)`` in the order tried, also for the addresses that were
     skipped on the way; ``errno`` is that of the failure that decided. Where the system forbids it (a port below 1024,
-    a directory of somebody else) the exception is also a ``PermissionError``.
+    a directory of somebody else) the exception is also a ``PermissionError``, and where the directory of a Unix socket
+    is missing a ``FileNotFoundError``, as what ``bind`` raises.
     """
 
     errors: tuple[tuple[object, BaseException], ...]
 
     def __new__(cls, code: int, message: str, errors: Sequence[tuple[object, BaseException]] = ()) -> ListenError:
-        denied = cls is ListenError and code in (EACCES, EPERM)
-        return super().__new__(DeniedListenError if denied else cls, code, message)
+        kind: type[ListenError] = cls
+        if cls is ListenError:
+            kind = {EACCES: DeniedListenError, EPERM: DeniedListenError, ENOENT: NoFileListenError}.get(code, cls)
+        return super().__new__(kind, code, message)
 
     def __init__(self, code: int, message: str, errors: Sequence[tuple[object, BaseException]] = ()) -> None:
         super().__init__(code, message)
@@ -157,6 +160,10 @@ class ListenError(OSError):
 
 class DeniedListenError(ListenError, PermissionError):
     """The system forbids it; what ``ListenError`` makes of EACCES and EPERM."""
+
+
+class NoFileListenError(ListenError, FileNotFoundError):
+    """A Unix path whose directory is not there; what ``ListenError`` makes of ENOENT."""
 
 
 class Attempt:
@@ -202,8 +209,9 @@ class ConnectError(OSError):
     """No address could be connected to; ``attempts`` says what happened to each and after how long.
 
     When every attempt was refused the exception is also a ``ConnectionRefusedError``; when the deadline
-    ended the operation, or every attempt timed out, it is also a ``TimeoutError``. ``errno`` is that of the
-    most telling cause.
+    ended the operation, or every attempt timed out, a ``TimeoutError``; when the system forbade every one, a
+    ``PermissionError``; and for a Unix path without a file a ``FileNotFoundError``: what ``socket.connect`` raises.
+    ``errno`` is that of the most telling cause.
     """
 
     attempts: tuple[Attempt, ...]
@@ -227,7 +235,22 @@ class TimeoutConnectError(ConnectError, TimeoutError):
     """The deadline ended the operation, or every attempt timed out."""
 
 
-def connect_error(code: int, message: str, attempts: Sequence[Attempt] = (), *, kind: str = "") -> ConnectError:
-    """Make a ConnectError of the right kind: ``"refused"``, ``"timeout"`` or ``""``."""
-    cls = {"refused": RefusedConnectError, "timeout": TimeoutConnectError}.get(kind, ConnectError)
+class DeniedConnectError(ConnectError, PermissionError):
+    """The system forbade every attempt: a firewall, a prohibited route, the mode of a Unix socket."""
+
+
+class NoFileConnectError(ConnectError, FileNotFoundError):
+    """There is no file at the Unix path."""
+
+
+def connect_error(code: int, message: str, attempts: Sequence[Attempt] = (), *, agreed: bool = False) -> ConnectError:
+    """Make a ConnectError, of the class that *code* has in Python when all attempts *agreed* on it."""
+    kinds = {
+        ECONNREFUSED: RefusedConnectError,
+        ETIMEDOUT: TimeoutConnectError,
+        EACCES: DeniedConnectError,
+        EPERM: DeniedConnectError,
+        ENOENT: NoFileConnectError,
+    }
+    cls = kinds.get(code, ConnectError) if agreed else ConnectError
     return cls(code, message, attempts)

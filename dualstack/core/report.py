@@ -72,13 +72,9 @@ def report(
     """
     tried = [attempt for attempt in attempts if not isinstance(attempt.error, NotTried)]
     codes = [_code(attempt.error) for attempt in attempts]
-    if timed_out or (codes and all(code == errno.ETIMEDOUT for code in codes)):
-        code, kind = errno.ETIMEDOUT, "timeout"
-    elif codes and all(code == errno.ECONNREFUSED for code in codes):
-        code, kind = errno.ECONNREFUSED, "refused"
-    else:
-        code = min(codes, key=_rank) if codes else errno.EHOSTUNREACH
-        kind = ""
+    if timed_out:
+        codes = [errno.ETIMEDOUT]
+    code = min(codes, key=_rank) if codes else errno.EHOSTUNREACH
     within = f" within {timeout:g} s" if timed_out and timeout is not None else ""
     lines = [f"cannot connect to {target}{within}"]
     if not attempts:
@@ -88,7 +84,7 @@ def report(
         lines[0] += ": no address may be tried"
     lines += _table(attempts)
     lines += [f"  {note}" for note in notes]
-    failure = connect_error(code, "\n".join(lines), attempts, kind=kind)
+    failure = connect_error(code, "\n".join(lines), attempts, agreed=len(set(codes)) == 1)
     for attempt in attempts:
         if attempt.error is not None:
             # Its frames hold this call's variables, which hold the error: a cycle, and sockets in it.

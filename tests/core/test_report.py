@@ -11,7 +11,14 @@ import pytest
 
 from dualstack.core.endpoint import IPv4Endpoint, IPv6Endpoint
 from dualstack.core.report import NotTried, explain, report
-from dualstack.errors import Attempt, ConnectError, RefusedConnectError, TimeoutConnectError
+from dualstack.errors import (
+    Attempt,
+    ConnectError,
+    DeniedConnectError,
+    NoFileConnectError,
+    RefusedConnectError,
+    TimeoutConnectError,
+)
 
 SIX, FOUR = IPv6Endpoint("2001:db8::1", 443), IPv4Endpoint("192.0.2.1", 443)
 REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
@@ -19,6 +26,8 @@ SILENT = None
 UNREACHABLE = OSError(errno.ENETUNREACH, "Network is unreachable")
 TIMED_OUT = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
 FORBIDDEN = NotTried(errno.EACCES, "not allowed (allow=)")
+DENIED = PermissionError(errno.EACCES, "Permission denied")
+NO_FILE = FileNotFoundError(errno.ENOENT, "No such file or directory")
 NO_FILES = OSError(errno.EMFILE, "Too many open files")
 
 
@@ -38,7 +47,11 @@ def attempts(*errors):
         pytest.param([REFUSED, SILENT], True, TimeoutConnectError, errno.ETIMEDOUT, id="deadline"),
         pytest.param([], True, TimeoutConnectError, errno.ETIMEDOUT, id="deadline-while-resolving"),
         pytest.param([], False, ConnectError, errno.EHOSTUNREACH, id="nothing-to-try"),
-        pytest.param([FORBIDDEN], False, ConnectError, errno.EACCES, id="forbidden"),
+        pytest.param([FORBIDDEN], False, DeniedConnectError, errno.EACCES, id="forbidden"),
+        pytest.param([DENIED, FORBIDDEN], False, DeniedConnectError, errno.EACCES, id="denied"),
+        pytest.param([DENIED, UNREACHABLE], False, ConnectError, errno.ENETUNREACH, id="denied-or-unreachable"),
+        pytest.param([NO_FILE], False, NoFileConnectError, errno.ENOENT, id="no-file"),
+        pytest.param([UNREACHABLE, UNREACHABLE], False, ConnectError, errno.ENETUNREACH, id="all-unreachable"),
         pytest.param([FORBIDDEN, REFUSED], False, ConnectError, errno.ECONNREFUSED, id="refused-and-forbidden"),
         pytest.param([NO_FILES, REFUSED], False, ConnectError, errno.EMFILE, id="what-is-wrong-here-first"),
         pytest.param([OSError("odd")], False, ConnectError, errno.EIO, id="without-errno"),
@@ -53,6 +66,9 @@ def test_class_and_errno(errors, timed_out, cls, code):
     assert failure.errno == code
     assert isinstance(failure, ConnectionRefusedError) == (cls is RefusedConnectError)
     assert isinstance(failure, TimeoutError) == (cls is TimeoutConnectError)
+    assert isinstance(failure, PermissionError) == (cls is DeniedConnectError)
+    assert isinstance(failure, FileNotFoundError) == (cls is NoFileConnectError)
+    assert type(pickle.loads(pickle.dumps(failure))) is cls
 
 
 def test_the_message_is_a_table():

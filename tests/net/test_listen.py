@@ -426,6 +426,7 @@ def test_a_message_names_a_path_once(tmp_path: Path) -> None:
     with pytest.raises(ListenError, match="No such file or directory") as caught:
         dualstack.open_listener(path)
     assert str(caught.value).count(str(path)) == 1
+    assert isinstance(caught.value, FileNotFoundError)
 
 
 @pytest.mark.parametrize(
