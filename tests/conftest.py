@@ -47,17 +47,22 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_report_header() -> str | None:
-    """Say why so much fails on a host without IPv6; namespaces test the library there, but not these tests."""
+def pytest_report_header() -> list[str]:
+    """Say what a host lacks that this run is not about: why so much fails there, or is not even collected."""
+    lines = []
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
             sock.bind(("::1", 0))
     except OSError as error:
-        return (
+        lines.append(
             f"This host has no ::1 ({error.strerror}): tests over real IPv6 sockets will fail here. In a container:"
             " --sysctl net.ipv6.conf.all.disable_ipv6=0"
         )
-    return None
+    if not hasattr(socket, "AF_UNIX"):
+        lines.append(
+            "This Python has no AF_UNIX: tests/unix is not collected; tests/windows/test_unix.py takes its place"
+        )
+    return lines
 
 
 def pytest_collection_modifyitems(items) -> None:

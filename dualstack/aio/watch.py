@@ -45,6 +45,7 @@ class AsyncWatcher:
         self._queue: list[Change] = []
         self._closing = backend.wake_up()
         self._closed = False
+        self._rounds = 0  # of waiting for the burst to end; kept over a cancellation, or short waits would never look
         self._reading = False  # the loop waits on the source's socket
         self._thread: Thread | None = None
         self._noticed: WakeUp | None = None
@@ -63,9 +64,11 @@ class AsyncWatcher:
                 raise StopAsyncIteration
             if not self._watcher.restless:
                 await self._notice()
+                self._watcher.restless = True  # cancelled before it has looked, the notice must not be used up
             await self._burst()
             if self._closed:
                 raise StopAsyncIteration
+            self._rounds = 0
             self._watcher.look()
             self._queue += self._watcher.pending()
         return self._queue.pop(0)
@@ -98,7 +101,8 @@ class AsyncWatcher:
 
     async def _burst(self) -> None:
         """Wait until the burst of notices is over."""
-        for _ in range(SETTLE_ROUNDS):
+        while self._rounds < SETTLE_ROUNDS:
+            self._rounds += 1
             await self._backend.sleep(SETTLE_SECONDS)
             if self._closed or not self._watcher.source.drain():
                 return

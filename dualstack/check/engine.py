@@ -25,7 +25,7 @@ __all__ = ("Unreadable", "check_text", "obeyed", "parse")
 _WORTH_A_WALK = re.compile(
     r"socket|AF_|inet|host|addr|IPv4|asyncio|fork|fcntl|termios|signal_handler|netifaces|psutil|zmq|"
     r"\d\.\d{1,3}\.\d{1,3}\.|\\\.|ioctl|Server|netloc|epoll|kqueue|split\(b?['\"]:|\.port\b|[:{(%]port|unix_|DatagramHandler|count\(['\"]\.|IP_|dualstack:|"
-    r"wsgiref|HOST|ADDR|%s:%[ds]|\}:\{|split\(b?['\"]\.|peername|sockname|client_address|recvfrom|select|\.connect\(|\.bind\(|sendto\(|listen|pack\(",
+    r"wsgiref|HOST|ADDR|%s:%[ds]|\}:[{\d]|split\(b?['\"]\.|peername|sockname|client_address|recvfrom|select|\.connect\(|\.bind\(|sendto\(|listen|pack\(",
 )
 _SKIPPED_FIELDS = {
     "ctx", "op", "ops", "id", "attr", "arg", "name", "names", "kind", "type_comment", "module", "level",

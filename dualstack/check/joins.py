@@ -141,11 +141,27 @@ def judge(module: Module, join: Join) -> bool:
     if join.port is host:  # "%s:%d" % address
         if isinstance(host, ast.Name) and _constant_pair(module, host.id):
             return False
+        if last_name(host) in ("getsockname", "getpeername", "server_address"):
+            return True
         return is_hostish(host) or {"host", "port"} <= words(last_name(host)) or "hostport" in words(last_name(host))
     if is_hostish(host):
+        if _elements_of_one(host, join.port):
+            return True
         return is_portish(join.port) or (url and not isinstance(join.port, str))
     return (
         url and is_portish(join.port) and not (isinstance(host, ast.Name) and host.id in ("scheme", "user", "username"))
+    )
+
+
+def _elements_of_one(host: ast.expr, port: ast.expr | str) -> bool:
+    """addr[0] and addr[1] of one address."""
+    if isinstance(port, ast.Call) and last_name(port.func) in ("str", "int") and port.args:
+        port = port.args[0]
+    return (
+        isinstance(host, ast.Subscript)
+        and isinstance(port, ast.Subscript)
+        and [getattr(part.slice, "value", None) for part in (host, port)] == [0, 1]
+        and ast.dump(host.value) == ast.dump(port.value)
     )
 
 

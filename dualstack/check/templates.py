@@ -16,7 +16,8 @@ __all__ = ("Part", "is_prose", "template")
 Part = str | ast.expr
 
 _HEADER = re.compile(
-    r"^\s*(?:CONNECT|GET|POST|PUT|HEAD|OPTIONS|DESCRIBE|SETUP|REGISTER|INVITE|M-SEARCH|NOTIFY|SUBSCRIBE)\s|(?:^|\n)(?:Host|X-Forwarded-\w+|Via|Location|Origin|Referer|HOST|LOCATION):?\s*\S*$",
+    r"^\s*(?:CONNECT|GET|POST|PUT|HEAD|OPTIONS|DESCRIBE|SETUP|REGISTER|INVITE|M-SEARCH|NOTIFY|SUBSCRIBE)\s|"
+    r"(?:^|\n)(?:Host|X-Forwarded-\w+|Via|Location|Origin|Referer|HOST|LOCATION):?[ \t]*\S*\r?$",
     re.M,
 )
 
@@ -34,6 +35,8 @@ def template(node: ast.AST) -> list[Part] | None:
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
         text = constant_text(node.func.value)
         parts = _format(text, node) if text is not None else None
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join":
+        parts = _joined(constant_text(node.func.value), node.args[0] if len(node.args) == 1 else None)
     if parts is None:
         return None
     merged: list[Part] = []
@@ -43,6 +46,19 @@ def template(node: ast.AST) -> list[Part] | None:
             continue
         merged.append(part)
     return merged
+
+
+def _joined(between: str | None, given: ast.expr | None) -> list[Part] | None:
+    """``":".join([host, str(port)])``."""
+    if not between or not isinstance(given, (ast.List, ast.Tuple)):
+        return None
+    parts: list[Part] = []
+    for element in given.elts:
+        if isinstance(element, ast.Starred):
+            return None
+        parts += [between] if parts else []
+        parts.append(constant_text(element) or element)
+    return parts
 
 
 def _fstring(node: ast.JoinedStr) -> list[Part]:

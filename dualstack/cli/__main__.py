@@ -71,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return outcome
     try:
         status: int = module.run(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return 130

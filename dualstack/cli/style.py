@@ -19,13 +19,14 @@ class Style:
     """Colours a stream if it is a terminal that shows colours and nobody asked for none (no-color.org)."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self.stream: TextIO = sys.stdout if stream is None else stream
+        if stream is None:
+            stream = sys.stdout  # None as well where the descriptor was closed; print then says nothing
         # Old Windows consoles print escape sequences as they are; the ones that do not set one of these.
         known = os.environ.get("TERM", "dumb") != "dumb" or "WT_SESSION" in os.environ
-        self.enabled: bool = known and not os.environ.get("NO_COLOR") and self.stream.isatty()
+        self.enabled: bool = known and not os.environ.get("NO_COLOR") and bool(stream and stream.isatty())
         # A pipe on Windows has an encoding of its own, which may lack the marks.
         try:
-            "✓✗".encode(self.stream.encoding or "ascii")
+            "✓✗".encode((stream and stream.encoding) or "ascii")
             marks = "✓", "✗", "–"  # noqa: RUF001 - the dash is as wide as the marks
         except (LookupError, UnicodeEncodeError):
             marks = "ok", "FAILED", "-"

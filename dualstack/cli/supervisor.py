@@ -12,6 +12,8 @@ SIGHUP, with restart, replaces the program: a new one is started on the next gen
 it has lived for ``overlap`` seconds it takes over; the old one is told to finish (SIGTERM) when it has had
 DRAIN_SECONDS to read what it had accepted, and is killed after ``grace`` seconds. A new one that dies at once changes
 nothing. A second SIGHUP waits until the first is done.
+
+Run on Linux; never on macOS and the BSDs.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from __future__ import annotations
 import os
 import signal as _signal
 import subprocess
-import sys
 import time
+from errno import EMFILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +76,8 @@ class Program:
                 close_fds=False,
                 preexec_fn=self._become,  # noqa: PLW1509 - this command has one thread
             )
+        except subprocess.SubprocessError as error:  # all that is told of an exception between fork and exec
+            raise OSError(EMFILE, f"{command[0]} could not be given its sockets: out of descriptors?") from error
         finally:
             for number in filled:
                 os.close(number)
@@ -342,7 +346,11 @@ class Supervisor:
         signal.setitimer(signal.ITIMER_REAL, wait)
 
     def _note(self, text: str) -> None:
-        print(f"dualstack exec: {text}", file=sys.stderr, flush=True)
+        # Not print: what a full disk or a log reader that is gone has left in its buffer would fail once more at exit.
+        try:
+            os.write(2, f"dualstack exec: {text}\n".encode(errors="backslashreplace"))
+        except OSError:
+            pass  # a server does not end because nobody takes its log
 
 
 def _never(number: int, frame: object) -> None:

@@ -49,6 +49,7 @@ _SCHEMES: dict[str, tuple[str, int | None]] = {
     "udp4": ("udp", AF_INET),
     "udp6": ("udp", AF_INET6),
 }
+_KINDS = frozenset(("host", "wildcard", "interface", "unix", "fd", "systemd", "launchd"))
 _MAX_FD = 2**31 - 1  # a descriptor is a C int
 _MAX_FD_NAME = 255  # characters of a LISTEN_FDNAMES entry (sd_listen_fds(3))
 _PATHS = ("/", "./", "../")
@@ -64,7 +65,7 @@ class Address:
     ``"seqpacket"`` or None where the text did not say; ``family`` likewise AF_INET, AF_INET6 or None. ``endpoint`` is
     the concrete endpoint where the text is one already (a literal with a numeric port, a Unix path), else None.
 
-    Immutable; equal when the parts are equal; ``parse(str(a)) == a``.
+    Made from text by ``dualstack.parse``. Immutable; equal when the parts are equal; ``parse(str(a)) == a``.
     """
 
     __slots__ = ("endpoint", "family", "fd", "host", "kind", "name", "port", "transport")
@@ -90,6 +91,8 @@ class Address:
         name: str | None = None,
         fd: int | None = None,
     ) -> None:
+        if kind not in _KINDS:  # text, mostly: an address of no kind would be listened on nowhere
+            raise AddressError(str(kind), 0, "not a kind of address; text is read by dualstack.parse")
         put = object.__setattr__
         put(self, "kind", kind)
         put(self, "host", host)

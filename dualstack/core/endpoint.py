@@ -101,7 +101,7 @@ class Endpoint:
         readable text. Raises AddressError for text that is no address, TypeError for a shape that is none.
         """
         if family == AF_INET and sockaddr is not None:
-            return IPv4Endpoint(sockaddr[0], sockaddr[1])
+            return IPv4Endpoint(*sockaddr)
         if family == AF_INET6 and sockaddr is not None:
             return IPv6Endpoint(*sockaddr)
         from .endpoint_unix import UNNAMED, OpaqueEndpoint, UnixEndpoint

@@ -52,6 +52,7 @@ __all__ = (
 
 _MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"
 _REMEMBERED = 1024  # pairs of addresses
+_LONG_WORD = 64  # characters; longer than any prefix, and int() raises for thousands of digits
 _SUBNET_BITS = 64  # RFC 4291 2.5.1: the rest is the interface identifier
 
 # RFC 6724 section 2.1: prefix, length, precedence, label.
@@ -151,7 +152,7 @@ def parse_gai_conf(text: str) -> Policy:
     found: dict[str, list[tuple[int, int, int]]] = {"label": [], "precedence": [], "scopev4": []}
     for line in text.splitlines():
         words = line.partition("#")[0].split()
-        if len(words) != 3 or words[0] not in found:
+        if len(words) != 3 or words[0] not in found or max(map(len, words)) > _LONG_WORD:
             continue
         address, slash, digits = words[1].partition("/")
         packed = ipv6_packed(address)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import platforms
-from ..core.hosts import files_come_first, parse_hosts
+from ..core.hosts import Hosts, files_come_first
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def hosts_addresses(door: Doors, name: str) -> tuple[str, ...]:
     platform = platforms.current
     if not _read(door, platform.nsswitch_file, files_come_first, True, _SELDOM_SECONDS):
         return ()
-    found: tuple[str, ...] = _read(door, platform.hosts_file, parse_hosts, {}).get(name.lower(), ())
-    return found
+    hosts: Hosts | None = _read(door, platform.hosts_file, Hosts, None)
+    return () if hosts is None else hosts.get(name)
 
 
 def policy(door: Doors) -> Policy:

@@ -1,7 +1,7 @@
 """The listening side of a forwarder for streams: accepting, counting, and stopping to accept.
 
 With ``max_connections`` open, or without descriptors, nothing is accepted: clients wait in the kernel's queue, where
-their own timeouts apply, and nobody is told a connection that nobody has.
+their own timeouts apply, and nobody is told a connection that nobody has. The log says so.
 """
 
 from __future__ import annotations
@@ -57,6 +57,10 @@ class Streams:
         for one in self._listener.hot_last() if wanted else self._watched:
             self.loop.watch(one.socket, 0 if wanted else READ, READ if wanted else 0, partial(self._accept, one))
         self._watched = self._listener.hot_last() if wanted else []
+        if not wanted and not self._closing and not self._pausing:
+            where = ", ".join(map(str, self._listener.endpoints))
+            count = "1 connection is" if self._most == 1 else f"{self._most} connections are"
+            self.log.trouble("full", f"{count} open on {where}, the most there may be; others wait until one ends")
 
     def _accept(self, one: Opened, events: int) -> None:
         for _ in range(_AT_ONCE):

@@ -90,7 +90,9 @@ def prepare(door: Doors, host: Host, port: int | str | None, family: int | None,
         texts = ("::", "0.0.0.0") if passive else ("::1", "127.0.0.1")
         return Question("", number, _of_family(texts, number, family))
     if kind == "interface":
-        return Question(str(address), number, of_interface(address.name or "", number, family))
+        from .resolve import in_order  # late: it is resolve that reads its arguments here
+
+        return Question(str(address), number, in_order(door, of_interface(address.name or "", number, family)))
     name = address.host or ""
     if address.endpoint is not None or ":" in name or _is_ipv4(name):
         literal = address.endpoint or _endpoint(name, number)

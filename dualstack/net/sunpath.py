@@ -18,7 +18,7 @@ What the user sees is always the path he gave: the short form is in the kernel's
 from __future__ import annotations
 
 import os
-from errno import EAGAIN, ENAMETOOLONG, ENOENT, ETIMEDOUT, EWOULDBLOCK
+from errno import EAGAIN, ECONNREFUSED, ENAMETOOLONG, ENOENT, ETIMEDOUT, EWOULDBLOCK
 
 from .. import platforms
 from ..errors import AddressError
@@ -126,6 +126,19 @@ def connect_ex(door: Doors, sock: Socket, endpoint: Endpoint) -> int:
         return error.errno or ENOENT
 
 
+def failure(door: Doors, endpoint: Endpoint, code: int) -> OSError:
+    """The exception for the errno of a connect: the kernel refuses for a file or a directory as for a dead socket."""
+    error = os_error(code)
+    if code == ECONNREFUSED and endpoint.sockaddr[:1] not in ("\0", b"\0"):
+        from ..core import takeover as rules
+        from .unix import kind_of  # which imports this module
+
+        kind = kind_of(door, os.fsencode(endpoint.sockaddr))
+        if kind not in (rules.SOCKET, rules.MISSING, "a symbolic link"):  # connect follows links
+            return type(error)(code, f"{error.strerror}: {kind} is there, not a socket")
+    return error
+
+
 def connect(door: Doors, sock: Socket, endpoint: Endpoint, deadline: float | None) -> None:
     """Connect and wait while the queue of the listener is full; TimeoutError at *deadline*, in monotonic seconds.
 
@@ -141,7 +154,7 @@ def connect(door: Doors, sock: Socket, endpoint: Endpoint, deadline: float | Non
     pause = FIRST_PAUSE
     while code:
         if code not in QUEUE_FULL:
-            raise os_error(code)
+            raise failure(door, endpoint, code)
         if deadline is not None:
             left = deadline - door.monotonic()
             if left <= 0:

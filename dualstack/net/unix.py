@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     _File = tuple[int, int, int]
 
-__all__ = ("BoundUnix", "bind_unix", "probe_unix")
+__all__ = ("BoundUnix", "bind_unix", "kind_of", "probe_unix")
 
 _O_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # everywhere but on Windows
 _KINDS = {  # S_IFMT part of st_mode (inode(7)); Python's stat module is not on the import path for seven numbers
@@ -408,6 +408,14 @@ def _kind(facts: os.stat_result | None) -> str:
     if facts is None:
         return rules.MISSING
     return rules.SOCKET if _is_socket(facts) else _KINDS.get(facts.st_mode & 0o170000, "something else")
+
+
+def kind_of(door: Doors, path: bytes) -> str:
+    """What is at *path*, in words."""
+    try:
+        return _kind(_look(door, path))
+    except OSError:  # not to be seen
+        return rules.MISSING
 
 
 def _identity(facts: os.stat_result) -> _File:

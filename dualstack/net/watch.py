@@ -100,6 +100,7 @@ class Watcher:
             while not self.source.wait(None):
                 if self._closed:
                     return False
+            self.restless = True  # interrupted before it has looked, the notice must not be used up
         for _ in range(SETTLE_ROUNDS):
             if not self.source.wait(SETTLE_SECONDS):
                 break

@@ -9,7 +9,7 @@ descriptors are closed by the last one to leave, so that nobody selects on a num
 from __future__ import annotations
 
 import selectors
-from threading import Condition, Lock
+from threading import TIMEOUT_MAX, Condition, Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class PollingSource(ChangeSource):
     """Says at regular intervals that something may have changed."""
 
     def __init__(self, interval: float = _EVERY_SECONDS) -> None:
+        if not 0 < interval <= TIMEOUT_MAX:  # nan is not
+            raise ValueError(f"poll_interval is a number of seconds above 0, not {interval!r}")
         self._interval = interval
         self._state = Condition()
         self._closed = False

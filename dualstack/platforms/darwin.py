@@ -26,6 +26,10 @@ class Darwin(Bsd):
     name = "macOS"
     system = "darwin"
 
+    def why_denied(self, port: int) -> str:
+        said = super().why_denied(port)
+        return said and f"{said}, except on a wildcard address since macOS 10.14"
+
     # ------------------------------------------------------------------ Unix sockets
 
     def peer_credentials(self, sock: socket.socket) -> tuple[int | None, int | None, int | None]:

@@ -33,6 +33,9 @@ class Posix(Platform):
             super().share_port(sock)
         sock.setsockopt(constants["SOL_SOCKET"], constants["SO_REUSEPORT_LB"], 1)
 
+    def why_denied(self, port: int) -> str:
+        return "ports below 1024 need root" if 0 < port < 1024 else ""
+
     # The modules below do not exist on Windows, and the type checker knows.
     if sys.platform != "win32":
 

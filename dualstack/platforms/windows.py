@@ -41,6 +41,13 @@ class Windows(Platform):
         if exclusive:
             sock.setsockopt(_SOL_SOCKET, _SO_EXCLUSIVEADDRUSE, 1)
 
+    def why_denied(self, port: int) -> str:
+        # WSAEACCES, where other systems say EADDRINUSE: https://learn.microsoft.com/windows/win32/winsock/windows-sockets-error-codes-2
+        return (
+            "another program may hold the port for itself alone, or Windows has reserved it"
+            " (netsh int ipv4 show excludedportrange protocol=tcp)"
+        )
+
     keeps_descriptors = False
     # FD_SETSIZE of CPython's select module; the C library's own is 64.
     most_selected = 512

@@ -47,6 +47,8 @@ _SIO_AF_UNIX_GETPEERPID = 0x58000100  # _WSAIOR(IOC_VENDOR, 256) (afunix.h)
 _WSAEWOULDBLOCK = 10035
 _WSAEAFNOSUPPORT = 10047
 _WSAEINVAL = 10022  # getsockname of a socket that is not bound
+# A SOCKET is a handle and no file descriptor; where there are no handles (in tests) it is one.
+_set_inheritable: Callable[[int, bool], None] = getattr(os, "set_handle_inheritable", os.set_inheritable)
 
 # name: (result, arguments). On 64-bit Windows an undeclared SOCKET argument would be cut to 32 bits.
 SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -248,12 +250,20 @@ class UnixSocket(_Names, socket.socket):
         deadline = monotonic() + timeout if timeout else None
         while True:
             try:
-                return winsock.accept(self.fileno())
+                handle, peer = winsock.accept(self.fileno())
+                break
             except BlockingIOError:
                 if deadline is None:
                     raise
                 if not select.select([self], [], [], max(0.0, deadline - monotonic()))[0]:
                     raise TimeoutError("timed out") from None
+        try:
+            # Handles from accept may be inheritable whatever the listener is; CPython's own accept clears it too.
+            _set_inheritable(handle, False)
+        except BaseException:
+            winsock.close(handle)
+            raise
+        return handle, peer
 
     def accept(self) -> tuple[UnixSocket, str]:
         """Take a connection; it is a UnixSocket too."""

@@ -10,7 +10,7 @@ binds, which takes seconds where nobody answers.
 
 Our rule: the classes keep their names, arguments and methods (``serve_forever``, ``shutdown``, ``handle_request``,
 ``process_request``, ``verify_request``, ...), so handlers and subclasses work unchanged. Below them is a Listener:
-*server_address* is whatever ``open_listener`` takes, lists included, with ``(host, port)`` as the usual form.
+*server_address* is ``(host, port)`` as ever, or whatever ``open_listener`` takes, or a list of either.
 ``client_address`` is an endpoint that unpacks and indexes as ``(host, port)`` for IPv4, IPv6 and Unix clients alike.
 ``DualStackMixIn`` does the same for one's own subclasses of ``TCPServer``: name it first among the bases.
 
@@ -25,6 +25,7 @@ import socketserver
 import threading
 import xmlrpc.server
 
+from ..core.address import from_host
 from ..core.endpoint import Endpoint, IPEndpoint
 from ..core.endpoint_unix import UnixEndpoint
 from ..net.datagram import open_datagram
@@ -272,7 +273,16 @@ def _plain(endpoint: Endpoint) -> Any:
 
 
 def _host_and_port(address: Any) -> tuple[Any, Any]:
-    """Read a server address: ``(host, port)`` as the standard library has it, or what ``open_listener`` takes."""
-    if isinstance(address, tuple) and len(address) >= 2 and not isinstance(address[1], str | os.PathLike):
+    """Read a server address: ``(host, port)`` as the standard library has it, or what ``open_listener`` takes.
+
+    In a list of several, each may be of either form.
+    """
+    if _is_pair(address):
         return address[0], address[1]
+    if isinstance(address, list):
+        return [from_host(one[0], one[1]) if _is_pair(one) else one for one in address], None
     return address, None
+
+
+def _is_pair(address: Any) -> bool:
+    return isinstance(address, tuple) and len(address) >= 2 and not isinstance(address[1], str | os.PathLike)

@@ -114,7 +114,7 @@ def _racing(lookup: Lookup | None, host: Any, port: Any, timeout: float | None, 
             return alone(_PLAIN if _PLAIN.door is door else Ways(door), known[0], started, timeout, True)
     host, port = check_host(host, port), check_port(port, host)
     local = _local(source_address) if source_address else None
-    if lookup is None and _is_host(host) and isinstance(port, (int, str)):
+    if lookup is None and _is_host(host) and isinstance(port, (int, str)) and not isinstance(port, bool):
         try:
             return connect(host, port, timeout=timeout, local=local)
         except AddressError:  # a name with a blank in it, say: what comes of it is the system's to tell

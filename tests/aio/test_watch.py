@@ -12,6 +12,7 @@ from dualstack import platforms
 from dualstack.aio.backend import current
 from dualstack.core.interface import UP, Interface
 from dualstack.core.interfaces import Interfaces
+from dualstack.net.watch import SETTLE_ROUNDS
 from dualstack.platforms.change_source import ChangeSource, SocketSource
 from dualstack.platforms.contract import Platform
 
@@ -125,5 +126,72 @@ def test_a_cancelled_wait_loses_nothing(run, system) -> None:
             system.notify()
             change = await watcher.__anext__()
             assert (change.action, change.interface) == ("added", "b")
+
+    run(main)
+
+
+def test_a_wait_cancelled_between_notice_and_look_loses_nothing(run, system) -> None:
+    """The notice is read by then, and no other one comes."""
+
+    async def main():
+        async with dualstack.aio.watch_interfaces() as watcher:
+            reached = []
+
+            async def endless_burst():
+                reached.append(True)
+                while True:
+                    await current().sleep(0.001)
+
+            async def wait():
+                await watcher.__anext__()
+                raise AssertionError("not looked yet")
+
+            watcher._burst = endless_burst
+            async with current().children() as children:
+                children.start(wait, release=lambda: None)
+                await current().checkpoint()
+                system.names.append("b")
+                system.notify()
+                while not reached:
+                    await current().sleep(0.001)
+                children.cancel()
+            del watcher._burst
+            change = await watcher.__anext__()
+            assert (change.action, change.interface) == ("added", "b")
+
+    run(main)
+
+
+def test_waits_shorter_than_a_burst_come_to_a_look(run, system) -> None:
+    """Each is cancelled while it waits for the burst to end; the next one goes on from there."""
+
+    async def main():
+        async with dualstack.aio.watch_interfaces() as watcher:
+            found, sleeps = [], []
+            backend = watcher._backend
+
+            class Slow:
+                """Every pause of the burst is cut short."""
+
+                def __getattr__(self, name):
+                    return getattr(backend, name)
+
+                async def sleep(self, seconds):
+                    sleeps.append(seconds)
+                    children.cancel()
+                    await backend.sleep(0)
+                    await backend.checkpoint()
+
+            async def wait():
+                found.append(await watcher.__anext__())
+
+            watcher._backend = Slow()
+            system.names.append("b")
+            system.notify()
+            while not found:
+                async with current().children() as children:
+                    children.start(wait, release=lambda: None)
+            assert [(change.action, change.interface) for change in found] == [("added", "b")]
+            assert 1 <= len(sleeps) <= SETTLE_ROUNDS
 
     run(main)

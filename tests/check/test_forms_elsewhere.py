@@ -144,6 +144,64 @@ FOUND = [
         """,
         id="a caller that catches everything",
     ),
+    pytest.param(
+        "DST501", "def f(c, sock):\n    c.connect('{}:{}'.format(*sock.getsockname()))", id="format of a whole address"
+    ),
+    pytest.param("DST501", "def f(c, addr):\n    c.connect(f'{addr[0]}:{addr[1]}')", id="two elements of one address"),
+    pytest.param("DST501", "def f(c, addr):\n    c.connect(addr[0] + ':' + str(addr[1]))", id="two elements, added"),
+    pytest.param("DST501", "def f(c, host, port):\n    c.connect(':'.join([host, str(port)]))", id="join"),
+    pytest.param(
+        "DST501",
+        "def f(s, host, port):\n    s.sendall(('Host: %s:%d\\r\\n' % (host, port)).encode())",
+        id="header line with its end",
+    ),
+    pytest.param(
+        "DST502",
+        "def f(arg, host):\n    parts = arg.split(':')\n    host = parts[0]\n    port = int(parts[1])",
+        id="pieces taken by number",
+    ),
+    pytest.param("DST502", "def f(arg):\n    parts = arg.split(':')\n    host, port = parts", id="pieces taken later"),
+    pytest.param(
+        "DST306", "def valid(addr):\n    return all(0 <= int(x) < 256 for x in addr.split('.'))", id="all octets"
+    ),
+    pytest.param("DST306", "def is_ip(host):\n    return host.replace('.', '').isdigit()", id="digits without dots"),
+    pytest.param(
+        "DST305", "import re\npat = re.compile(r'(?:[0-9]{1,3}\\.){3}[0-9]{1,3}')", id="octets by their length"
+    ),
+    pytest.param(
+        "DST101",
+        "import socket\ndef f(a, family=None):\n    s = socket.socket(family or socket.AF_INET)\n    s.connect(a)",
+        id="family or AF_INET",
+    ),
+    pytest.param(
+        "DST103",
+        "import socket\nconnection.allowed_gai_family = lambda: socket.AF_INET",
+        id="lambda that answers AF_INET",
+    ),
+    pytest.param(
+        "DST604", "from flask import Flask\napp = Flask('x')\napp.run('0.0.0.0', 5000)", id="Flask, host first"
+    ),
+    pytest.param(
+        "DST703",
+        "import netifaces\ndef f(i):\n    return netifaces.ifaddresses(i)[2][0]['addr']",
+        id="netifaces by number",
+    ),
+    pytest.param(
+        "DST101",
+        "import socket\ndef f(Stream, port):\n    clients = [Stream(socket.socket()) for _ in range(3)]\n    for c in clients:\n        c.connect(('host', port))",
+        id="wrapped in a list",
+    ),
+    pytest.param("DST502", "def f(addr):\n    return addr[:addr.index(':')]", id="cut by position"),
+    pytest.param(
+        "DST502",
+        "def f(host):\n    at = host.find(':')\n    if at != -1:\n        host, port = host[:at], host[at + 1:]\n    return host",
+        id="cut by a found position",
+    ),
+    pytest.param(
+        "DST203",
+        "import socket\ndef f():\n    name = socket.gethostname()\n    return socket.gethostbyname(name)",
+        id="own name by variable",
+    ),
 ]
 
 SILENT = [
@@ -263,6 +321,19 @@ SILENT = [
         """,
         id="a caller that catches AttributeError",
     ),
+    pytest.param("def f(log, addr):\n    log.info('from {}:{}'.format(addr[0], addr[1]))", id='two elements, logged'),
+    pytest.param("def f(name, kind):\n    return use(':'.join([name, kind]))", id='join of something else'),
+    pytest.param("def f(tag):\n    parts = tag.split(':')\n    if len(parts) == 3:\n        area, offset, kind = parts\n    else:\n        addr_part, kind = parts", id='pieces of something else'),
+    pytest.param("import re\nP = re.compile(r'^rgb\\((\\d{1,3}|\\d{1,2}\\.\\d+)%,(\\d{1,3}|\\d{1,2}\\.\\d+)%,(\\d{1,3}|\\d{1,2}\\.\\d+)%\\)')", id='colour with fractions'),
+    pytest.param("def f(amount):\n    return amount.replace('.', '').isdigit()", id='amount of money'),
+    pytest.param("def f(name):\n    return all(part.isdigit() for part in name.version.split('.'))", id='digits of a version'),
+    pytest.param("import subprocess\nsubprocess.run('0.0.0.0')", id='a program called so'),
+    pytest.param('import socket\ndef f(a, family=None, v6=False):\n    s = socket.socket(family or (socket.AF_INET6 if v6 else socket.AF_INET))\n    s.connect(a)', id='family, or by a test'),
+    pytest.param("def is_ip(host):\n    return ':' in host or host.replace('.', '').isdigit()", id='digits, or a colon'),
+    pytest.param("def f(addr):\n    return addr.find(':') >= 0", id='only looked for'),
+    pytest.param("def f(line):\n    return line[:line.index(':')]", id='cut of a line'),
+    pytest.param("def f(addr):\n    if addr.startswith('['):\n        return addr[1:addr.index(']')]\n    return addr[:addr.find(':')]", id='brackets by position'),
+    pytest.param("def f(host):\n    if host.find(':') == host.rfind(':'):\n        return host[: host.rfind(':')]\n    return host", id="first colon is the last"),
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ import pytest
 
 from dualstack.cli.exec import _named
 from dualstack.cli.handover import Generation
-from dualstack.cli.supervisor import Supervisor, fill
+from dualstack.cli.supervisor import Program, Supervisor, fill
 from dualstack.errors import UnsupportedError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -257,6 +258,24 @@ def test_restart_starts_it_again_and_keeps_the_backlog(started, path):
     assert run.end() == 0
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a disk that is full: /dev/full; runs on Linux")
+def test_nobody_takes_the_log(path):
+    """The disk is full: that it was started again cannot be told, and it is started again."""
+    command = [sys.executable, "-m", "dualstack", "exec", "--restart", "--listen", f"unix:{path}", "--"]
+    with (
+        open("/dev/full", "w") as full,
+        subprocess.Popen(
+            [*command, sys.executable, "-c", SERVER], cwd=ROOT, stdout=subprocess.PIPE, stderr=full, text=True
+        ) as process,
+    ):
+        first = int(process.stdout.readline().split()[1])
+        os.kill(first, signal.SIGKILL)
+        second = int(process.stdout.readline().split()[1])
+        assert ask((socket.AF_UNIX, path)) == second != first
+        process.terminate()
+        assert process.wait(30) == 0
+
+
 def test_a_program_that_cannot_live_is_started_less_and_less_often(started, path):
     run = started("--restart", "--listen", f"unix:{path}", program="raise SystemExit(3)")
     for pause in ("0.1", "0.2", "0.4"):
@@ -380,6 +399,18 @@ def test_a_program_that_cannot_be_run_is_told_whatever_descriptors_are_free():
         check=True,
     )
     assert done.stdout == "[Errno 2] No such file or directory: '/no/such/program'\n"
+
+
+def test_what_fails_between_fork_and_exec_does_not_end_the_supervisor(monkeypatch):
+    """It reports an OSError and goes on with the old program; what subprocess raises is another kind."""
+
+    def out_of_descriptors(self):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Program, "_become", out_of_descriptors)
+    with pytest.raises(OSError, match="could not be given its sockets") as caught:
+        Program([sys.executable], [], set())
+    assert caught.value.errno == errno.EMFILE
 
 
 def test_inherited_sockets_are_passed_on(started, path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import subprocess
 import sys
 import types
@@ -44,6 +45,20 @@ def command(monkeypatch: pytest.MonkeyPatch):
         return lambda *words: cli.main(["trial", *words])
 
     return install
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell closes the descriptor; runs on POSIX")
+def test_output_may_be_closed() -> None:
+    """Under some service managers it is, and sys.stdout is None."""
+    done = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-W", "error", "-m", "dualstack", "capabilities"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_every_command_keeps_the_contract() -> None:

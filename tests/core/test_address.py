@@ -340,6 +340,12 @@ def test_from_host_takes_these_types_only(arguments: tuple) -> None:
         from_host(*arguments)
 
 
+@pytest.mark.parametrize("kind", ["localhost:80", "[::1]:80", "", "HOST"])
+def test_an_address_is_not_made_of_its_text(kind: str) -> None:
+    with pytest.raises(AddressError, match=r"text is read by dualstack\.parse"):
+        Address(kind)
+
+
 def test_a_socket_address_is_no_host() -> None:
     with pytest.raises(TypeError, match="not tuple; host and port are two arguments"):
         from_host(("127.0.0.1", 80), None)  # type: ignore[arg-type]  # on purpose

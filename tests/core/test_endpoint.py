@@ -349,6 +349,15 @@ def test_a_port_is_an_int(port: object) -> None:
         IPv6Endpoint("::1", port)  # type: ignore[arg-type]  # on purpose
 
 
+@pytest.mark.parametrize(
+    ("family", "sockaddr"),
+    [(AF_INET, ()), (AF_INET, 5), (AF_INET, ("127.0.0.1",)), (AF_INET, ("127.0.0.1", 80, 0)), (AF_INET6, ("::1",))],
+)
+def test_a_socket_address_of_another_shape(family: int, sockaddr: object) -> None:
+    with pytest.raises(TypeError):
+        Endpoint.from_sockaddr(family, sockaddr)
+
+
 @pytest.mark.parametrize("host", ["", "localhost", "010.0.0.1", "::1", "127.0.0.1\0", "127.0.0.1 "])
 def test_ipv4_host_is_strict(host: str) -> None:
     with pytest.raises(AddressError):

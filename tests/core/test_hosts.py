@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualstack.core.hosts import files_come_first, parse_hosts
+from dualstack.core.hosts import Hosts, files_come_first
 
 HOSTS = b"""\
 127.0.0.1\tlocalhost  # the usual
@@ -21,23 +21,69 @@ fe80::1%eth0 router
 192.0.2.10 127.1 0x7f.1 a..b -x good_name
    # nothing
 \xff\xfe \xff
-"""
+192.0.2.12 dos\r
+192.0.2.11\tlast"""
 
 
-def test_parse_hosts():
-    assert parse_hosts(HOSTS) == {
-        "ip6-localhost": ("::1",),
-        "build.example": ("192.0.2.7", "2001:db8::7"),
-        "build": ("192.0.2.7",),
-        "router": ("fe80::1%eth0",),
-        "good_name": ("192.0.2.10",),
-    }
+@pytest.mark.parametrize(
+    ("name", "addresses"),
+    [
+        ("ip6-localhost", ("::1",)),
+        ("build.example", ("192.0.2.7", "2001:db8::7")),
+        ("BUILD.example", ("192.0.2.7", "2001:db8::7")),
+        ("build", ("192.0.2.7",)),  # once, though it stands on two lines
+        ("router", ("fe80::1%eth0",)),
+        ("good_name", ("192.0.2.10",)),
+        ("localhost", ()),  # not what the file says: RFC 6761
+        ("db.localhost", ()),
+        ("twice", ()),  # it stands in a comment
+        ("usual", ()),
+        ("example", ()),  # parts of names are no names
+        ("buil", ()),
+        ("ip6", ()),
+        ("broken", ()),  # of lines without an address
+        ("short", ()),
+        ("192.0.2.9", ()),
+        ("nothing", ()),
+        ("absent", ()),
+        ("\xff", ()),
+        ("last", ("192.0.2.11",)),  # at the end, without a line feed
+        ("dos", ("192.0.2.12",)),
+    ],
+)
+def test_names_of_a_hosts_file(name: str, addresses: tuple[str, ...]) -> None:
+    assert Hosts(HOSTS).get(name) == addresses
 
 
-@given(st.binary())
-def test_parse_hosts_is_total(data):
-    parse_hosts(data)
-    files_come_first(data)
+names = st.sampled_from(["a", "A.b", "a.b", "b", "ab", "localhost", "x-1"])
+words = st.one_of(
+    names, st.sampled_from(["192.0.2.1", "::1", "1.2", "#", "%", "\t", "  ", "\n", "\r\n", "fe80::1%Eth0"])
+)
+
+
+def by_the_line(text: str, name: str) -> tuple[str, ...]:
+    """The same in the plainest way: every word of every line."""
+    found = []
+    for line in text.split("\n"):
+        address, *given_names = [*line.partition("#")[0].split(), ""]
+        if name.lower() in [one.lower() for one in given_names if one] and address in (
+            "192.0.2.1",
+            "::1",
+            "fe80::1%Eth0",
+        ):
+            found.append(address)
+    return tuple(dict.fromkeys(found))
+
+
+@given(st.lists(words, max_size=30).map(" ".join), names.filter(lambda name: name != "localhost"))
+def test_finding_a_name_is_reading_every_line(text: str, name: str) -> None:
+    assert Hosts(text.encode()).get(name) == by_the_line(text, name)
+
+
+@given(st.binary(), st.text())
+def test_hosts_files_are_read_whatever_is_in_them(data: bytes, name: str) -> None:
+    assert isinstance(Hosts(data).get(name), tuple)
+    assert files_come_first(data) in (True, False)
 
 
 @pytest.mark.parametrize(

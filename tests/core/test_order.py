@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dualstack.core.endpoint import IPv4Endpoint, IPv6Endpoint
@@ -202,6 +202,8 @@ def test_gai_conf_lines_that_say_nothing(line):
 
 
 @given(st.text())
+@example("label ::/0 " + "9" * 5000)
+@example("precedence ::/" + "9" * 5000 + " 1")
 def test_gai_conf_is_total(text):
     parse_gai_conf(text)
 

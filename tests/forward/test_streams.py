@@ -375,7 +375,7 @@ def test_two_thousand_at_once(forward, helpers) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_with_all_connections_taken_clients_wait(forward, target, helpers) -> None:
+def test_with_all_connections_taken_clients_wait(forward, target, helpers, caplog) -> None:
     forwarder = forward("127.0.0.1:0", target(helpers.backwards), max_connections=2)
     first, second, third = (helpers.connect(forwarder.endpoints[0]) for _ in range(3))
     with first, second, third:
@@ -383,6 +383,10 @@ def test_with_all_connections_taken_clients_wait(forward, target, helpers) -> No
         third.shutdown(socket.SHUT_WR)
         until(lambda: forwarder.connections == 2)
         until(lambda: forwarder._streams[0]._watched == [])  # nobody accepts
+        until(lambda: caplog.messages)
+        assert caplog.messages == [
+            f"2 connections are open on {forwarder.endpoints[0]}, the most there may be; others wait until one ends"
+        ]
         first.close()
         assert helpers.read_all(third) == b"cba"
 

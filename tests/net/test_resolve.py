@@ -43,6 +43,9 @@ def hosts(endpoints) -> list[str]:
         pytest.param("db.localhost", 80, ["[::1]:80", "127.0.0.1:80"], id="below-localhost"),
         pytest.param("tcp4://localhost:80", None, ["127.0.0.1:80"], id="scheme-picks-the-family"),
         pytest.param("*", 80, ["[::1]:80", "127.0.0.1:80"], id="wildcard"),
+        pytest.param(
+            "%eth0", 80, ["[fe80::100%eth0]:80", "[2001:db8::100]:80", "192.0.2.100:80"], id="interface-best-first"
+        ),
         pytest.param("unix:/run/x.sock", None, ["unix:/run/x.sock"], id="unix"),
         pytest.param(IPv4Endpoint("192.0.2.1", 1), None, ["192.0.2.1:1"], id="endpoint"),
         pytest.param(dualstack.parse("[::1]:80"), None, ["[::1]:80"], id="address"),

@@ -141,6 +141,22 @@ def test_what_fails_once_is_looked_at_again_without_a_notice(monkeypatch) -> Non
     assert [change.action for change in watcher] == ["resync", "added"]
 
 
+def test_a_wait_interrupted_between_notice_and_look_loses_nothing(monkeypatch) -> None:
+    class Interrupted(Source):
+        def wait(self, timeout):
+            if len(self.waits) == 1:
+                self.waits.append(timeout)
+                raise KeyboardInterrupt
+            return super().wait(timeout)
+
+    source = Interrupted([True])
+    monkeypatch.setattr(platforms, "current", System([nics("a"), nics("a", "b")], source))
+    source.watcher = watcher = dualstack.watch_interfaces()
+    with pytest.raises(KeyboardInterrupt):
+        next(watcher)
+    assert next(watcher).action == "added"  # without another notice
+
+
 def test_closing(monkeypatch) -> None:
     watcher, source = watch(monkeypatch, [nics("a")], [])
     with watcher:

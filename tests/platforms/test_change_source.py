@@ -122,3 +122,9 @@ def test_polling_says_at_each_interval() -> None:
     assert source.wait(None) and source.wait(None)
     source.close()
     assert not source.wait(None)
+
+
+@pytest.mark.parametrize("interval", [0, -1.0, float("nan"), float("inf")])
+def test_polling_without_pause_or_end_is_refused(interval: float) -> None:
+    with pytest.raises(ValueError, match="poll_interval is a number of seconds above 0, not"):
+        PollingSource(interval)

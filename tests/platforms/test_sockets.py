@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from dualstack import platforms
+from dualstack.platforms.bsd import FreeBSD
+from dualstack.platforms.contract import Platform
+from dualstack.platforms.darwin import Darwin
 from dualstack.platforms.linux import Linux
 from dualstack.platforms.windows import Windows
 
@@ -50,6 +53,22 @@ def test_a_close_that_is_a_reset() -> None:
             one.close()
             with pytest.raises(ConnectionResetError):
                 other.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("platform", "port", "words"),
+    [
+        pytest.param(FreeBSD(), 80, "ports below 1024 need root", id="freebsd"),
+        pytest.param(FreeBSD(), 8080, None, id="freebsd-high"),
+        pytest.param(Darwin(), 80, "need root, except on a wildcard address", id="macos"),
+        pytest.param(Darwin(), 8080, None, id="macos-high"),
+        pytest.param(Windows(), 8080, "excludedportrange", id="windows"),
+    ],
+)
+def test_who_may_bind_a_port_is_said(platform: Platform, port: int, words: str | None) -> None:
+    """Linux asks the kernel where the limit is: tests/netns."""
+    said = platform.why_denied(port)
+    assert words in said if words else said == ""
 
 
 def test_how_many_sockets_a_selector_takes() -> None:

@@ -155,6 +155,7 @@ class ScriptedWs2:
         def call():
             with self._borrow(handle) as sock:
                 connection, _ = sock.accept()
+            connection.set_inheritable(True)  # as Winsock's own accept may leave it
             self._write("", buffer, size)
             return connection.detach()
 

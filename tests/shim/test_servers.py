@@ -82,6 +82,17 @@ class Hello(http.server.BaseHTTPRequestHandler):
         super().address_string()  # what the log would print
 
 
+def test_a_list_of_pairs(unix_path):
+    """What the standard library takes for one address, several times."""
+    with running(servers.TCPServer([("127.0.0.1", 0), ("::1", 0, 0, 0), f"unix:{unix_path}"], Echo)) as server:
+        ports = {(e.host, e.port) for e in server.listener.endpoints if hasattr(e, "port")}
+        assert {host for host, _ in ports} == set(BOTH)
+        for host, port in ports:
+            client, answer = ask((host, port))
+            assert answer == f"hello\n{host} {client[1]}".encode()
+        assert [str(e) for e in server.listener.endpoints][-1] == f"unix:{unix_path}"
+
+
 @pytest.mark.parametrize("kind", [servers.HTTPServer, servers.ThreadingHTTPServer])
 def test_http(kind):
     with running(kind(("::", 0), Hello)) as server:

@@ -142,6 +142,15 @@ def test_a_service_name(world):
         assert sock.getpeername() == (FOUR, 443)
 
 
+def test_a_bool_is_no_port_as_ever():
+    """dualstack.connect() raises TypeError for it; the drop-in what the standard library raises."""
+    with pytest.raises(OSError) as theirs:
+        stdlib.create_connection(("127.0.0.1", True))
+    with pytest.raises(OSError) as ours:
+        socket.create_connection(("127.0.0.1", True))
+    assert (type(ours.value), str(ours.value)) == (type(theirs.value), str(theirs.value))
+
+
 @pytest.mark.parametrize(
     "host",
     [

@@ -8,6 +8,7 @@ import os
 import pathlib
 import signal
 import socket
+import sys
 
 import pytest
 
@@ -77,6 +78,38 @@ def test_errors_are_connect_errors_with_the_address(folder, length):
         dualstack.connect(f"unix:{path}", timeout=5)
     assert [str(attempt.endpoint) for attempt in caught.value.attempts] == [f"unix:{path}"]
     os.unlink(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        pytest.param(lambda path: open(path, "w").close(), "a regular file is there, not a socket", id="file"),
+        pytest.param(os.mkdir, "a directory is there, not a socket", id="directory"),
+        pytest.param(os.mkfifo, "a FIFO is there, not a socket", id="fifo"),
+    ],
+)
+def test_what_is_no_socket_is_told(path, make, says):
+    """The kernel refuses as for a socket that nobody listens on."""
+    make(path)
+    with pytest.raises(ConnectionRefusedError) as caught:
+        dualstack.connect(f"unix:{path}", timeout=5)
+    assert f"Connection refused: {says}" in str(caught.value)
+    (os.rmdir if os.path.isdir(path) else os.unlink)(path)
+
+
+def test_a_socket_that_nobody_listens_on_is_refused_and_nothing_else(path, stale):
+    stale(path)
+    with pytest.raises(ConnectionRefusedError) as caught:
+        dualstack.connect(f"unix:{path}", timeout=5)
+    assert "is there" not in str(caught.value)
+    os.unlink(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="abstract names exist on Linux, and run there")
+def test_an_abstract_name_that_nobody_has_is_refused():
+    with pytest.raises(ConnectionRefusedError) as caught:
+        dualstack.connect(f"unix:@ds-nobody-{os.getpid()}", timeout=5)
+    assert "is there" not in str(caught.value)
 
 
 class Clock(Doors):

@@ -55,6 +55,8 @@ def server_told_v4(module: Module, node: ast.Call) -> None:
     host = argument(node, position, keyword)
     if host is None and name in ("run_app", "serve", "run"):
         host = argument(node, -1, "host")
+    if name == "run" and constant_text(host) != "0.0.0.0" and node.args:
+        host = node.args[0]  # app.run("0.0.0.0", 5000) of Flask and Bottle
     if constant_text(host) != "0.0.0.0" or host is None or _stdlib_server(module, node):
         return
     if (

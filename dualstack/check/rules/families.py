@@ -56,13 +56,14 @@ def socket_of_one_family(module: Module, node: ast.Call) -> None:
         if not plain or node.args or any(kw.arg in ("fileno", None) for kw in node.keywords):
             return
         implied = True
-    elif not is_af_inet(module, family):
+    elif not is_af_inet(module, family) and not _by_default(module, family):
         return
     if v6_in_reach(module, node) or _deliberate(module, node):
         return
     if _only_a_descriptor(module, node) or (implied and _never_used(module, node)):
         return
-    lent = implied and _variable(module, node).isidentifier() and not _ADDRESSED & set(_methods(module, node))
+    kept = isinstance(module.parents.get(node), (ast.Assign, ast.AnnAssign, ast.withitem)) and _variable(module, node)
+    lent = implied and kept and kept.isidentifier() and not _ADDRESSED & set(_methods(module, node))
     said = "socket() without a family is AF_INET" if implied else "this socket speaks IPv4 only"
     edits = pair_with_create_connection(module, node)
     module.report(
@@ -70,9 +71,14 @@ def socket_of_one_family(module: Module, node: ast.Call) -> None:
         node,
         f"{said}: it cannot {_purpose(module, node)} an IPv6 address",
         _instead(module, node),
-        strict=lent,  # a socket() without a word about families, handed to somebody else
+        strict=bool(lent),  # a socket() without a word about families, handed to somebody else
         edits=edits,
     )
+
+
+def _by_default(module: Module, family: ast.expr) -> bool:
+    """``family or AF_INET``: IPv4 unless somebody says otherwise."""
+    return isinstance(family, ast.BoolOp) and isinstance(family.op, ast.Or) and is_af_inet(module, family.values[-1])
 
 
 def _never_used(module: Module, node: ast.Call) -> bool:
@@ -294,7 +300,8 @@ def family_attribute(module: Module, node: ast.Assign | ast.AnnAssign) -> None:
         return
     if name in ("AF_INET", "PF_INET"):
         return  # the constant under its own name: a table, nothing is chosen
-    if not is_af_inet(module, value):
+    answer = value.body if isinstance(value, ast.Lambda) else value  # allowed_gai_family = lambda: AF_INET
+    if not is_af_inet(module, answer):
         return
     if _mirrors_stdlib(module, node):
         return

@@ -20,7 +20,7 @@ __all__ = ()
 def joined(module: Module, node: ast.expr) -> None:
     """DST501, DST503."""
     if isinstance(node, ast.Call):
-        if not (isinstance(node.func, ast.Attribute) and node.func.attr == "format"):
+        if not (isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "join")):
             return
     elif isinstance(node, ast.BinOp):
         if not isinstance(node.op, (ast.Mod, ast.Add)):

@@ -63,6 +63,8 @@ def _about(module: Module, node: ast.Call, receiver: ast.expr, method: str) -> s
     if found & _HARDWARE:
         return None
     targets, index = _targets(module, node)
+    if len(targets) == 1 and index is None:
+        targets = _taken_later(module, targets[0]) or targets
     pair = len(targets) == 2 and is_hostish(targets[0]) and is_portish(targets[1])
     kept = len(targets) == 1 and index is None and bool(_PAIR_NAME.search(last_name(targets[0])))
     if found & _NOT_A_HOST and not found & {"host", "hostport", "netloc"} and not pair and not kept:
@@ -171,6 +173,30 @@ def _targets(module: Module, node: ast.Call) -> tuple[list[ast.expr], int | None
     return [], index
 
 
+def _taken_later(module: Module, target: ast.expr) -> list[ast.expr]:
+    """What the pieces are called when they are taken out of the list: parts = ..., host = parts[0]."""
+    if not isinstance(target, ast.Name) or target not in module.parents:
+        return []
+    found: dict[int, ast.expr] = {}
+    for use in module.facts_at(target).loads.get(target.id, ()):
+        parent = module.parents.get(use)
+        if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], (ast.Tuple, ast.List)):
+            found.update(
+                (number, element) for number, element in enumerate(parent.targets[0].elts) if number not in found
+            )
+        if not (isinstance(parent, ast.Subscript) and parent.value is use):
+            continue
+        number = _number(parent.slice)
+        outer = module.parents.get(parent)
+        if isinstance(outer, ast.Call) and last_name(outer.func) in ("int", "str"):
+            outer = module.parents.get(outer)
+        if number is not None and isinstance(outer, ast.Assign):
+            found.setdefault(number, outer.targets[0])
+    if not {0, 1} <= found.keys() or not (is_hostish(found[0]) and is_portish(found[1])):
+        return []
+    return [found[0], found[1]]
+
+
 def _inside(top: ast.AST, node: ast.AST) -> bool:
     return any(inner is node for inner in ast.walk(top))
 
@@ -242,6 +268,33 @@ def _counts_colons(module: Module, node: ast.AST) -> bool:
         if call.args and constant_text(call.args[0]) == ":":
             return True
     return False
+
+
+@on_call("index", "find")
+def cut_by_position(module: Module, node: ast.Call) -> None:
+    """DST502 in the form addr[:addr.index(":")]."""
+    if not isinstance(node.func, ast.Attribute) or len(node.args) != 1 or constant_text(node.args[0]) != ":":
+        return
+    receiver = node.func.value
+    if not is_hostish(receiver) or words(last_name(receiver)) & (_NOT_A_HOST | _HARDWARE):
+        return
+    facts = module.facts_at(node)
+    if any(call.args and constant_text(call.args[0]) == ":" for call in facts.calls.get("rfind", ())):
+        return  # the first colon is compared with the last: addresses are known here
+    text = ast.dump(receiver)
+    if not any(
+        isinstance(inner, ast.Subscript) and isinstance(inner.slice, ast.Slice) and ast.dump(inner.value) == text
+        for inner in ast.walk(module.function(node))
+    ):
+        return
+    if facts.brackets or facts.weak_v6 or _counts_colons(module, node) or v6_in_reach(module, node, named=False):
+        return
+    module.report(
+        "DST502",
+        node,
+        f"{last_name(receiver)} is cut at its first colon: '[::1]:80' and '::1' fall apart",
+        "use urllib.parse.urlsplit('//' + text) for .hostname and .port, or dualstack.parse(text, default_port)",
+    )
 
 
 # (?P<host>[^:]+):(?P<port>\\d+) : the names say what is matched, the first class that it ends at a colon.

@@ -32,7 +32,7 @@ def gethostbyname(module: Module, node: ast.Call) -> None:
     if not _is_socket(module, node, "gethostbyname"):
         return
     name = node.args[0] if node.args else None
-    own = isinstance(name, ast.Call) and last_name(name.func) in ("gethostname", "getfqdn", "node")
+    own = _own_name(module, name)
     if v6_in_reach(module, node):
         return
     if own:
@@ -51,13 +51,23 @@ def gethostbyname(module: Module, node: ast.Call) -> None:
         )
 
 
+def _own_name(module: Module, name: ast.expr | None) -> bool:
+    """gethostname(), directly or by way of a variable."""
+    if isinstance(name, ast.Name):
+        function = module.function(name)
+        stores = module.facts(function).stores.get(name.id, ())
+        values = [None if store.path else store.value for store in stores]
+        return bool(values) and all(isinstance(value, ast.Call) and _own_name(module, value) for value in values)
+    return isinstance(name, ast.Call) and last_name(name.func) in ("gethostname", "getfqdn", "node")
+
+
 @on_call("gethostbyname_ex")
 def gethostbyname_ex(module: Module, node: ast.Call) -> None:
     """DST202."""
     if not _is_socket(module, node, "gethostbyname_ex") or v6_in_reach(module, node):
         return
     inner = node.args[0] if node.args else None
-    own = isinstance(inner, ast.Call) and last_name(inner.func) == "gethostname"
+    own = _own_name(module, inner)
     module.report(
         "DST202",
         node,

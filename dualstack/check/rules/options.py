@@ -159,6 +159,21 @@ def interface_ioctl_number(module: Module, node: ast.Constant) -> None:
         _ioctl(module, node)
 
 
+@on(ast.Subscript)
+def interface_table_by_number(module: Module, node: ast.Subscript) -> None:
+    """DST703: netifaces.ifaddresses(name)[2], where 2 is AF_INET."""
+    call = node.value
+    if not isinstance(call, ast.Call) or last_name(call.func) != "ifaddresses":
+        return
+    if isinstance(node.slice, ast.Constant) and node.slice.value == 2 and not v6_in_reach(module, node):
+        module.report(
+            "DST703",
+            node,
+            "the interface table is asked for 2, which is AF_INET: its IPv6 addresses are not seen",
+            "look at AF_INET6 as well, or use dualstack.interfaces(), which has both",
+        )
+
+
 @on_name("SIOCGIFADDR", "SIOCGIFCONF", "SIOCGIFNETMASK", "SIOCGIFBRDADDR")
 def interface_ioctl_name(module: Module, node: ast.expr) -> None:
     """DST703 by the name of the request."""

@@ -197,7 +197,7 @@ def ipv4_regex(module: Module, node: ast.Constant) -> None:
     if text is None or ("\\" not in text and "[.]" not in text) or not looks_like_v4_regex(text):
         return
     context = _words_around(module, node)
-    octets = "25[0-5]" in text or "2[0-4]" in text
+    octets = "25[0-5]" in text or "2[0-4]" in text or re.search(r"\{1,3\}\)?(?:\\\.|\[\.\])", text) is not None
     if context & _VERSION_WORDS and not octets:
         return
     if not octets and not context & _IP_WORDS and not re.search(r"ip|host|addr", text, re.I):
@@ -330,6 +330,51 @@ def four_octets(module: Module, node: ast.Assign) -> None:
         node,
         f"{last_name(subject)} is cut into the numbers of an IPv4 address",
         "use ipaddress.ip_address() and its .packed bytes",
+    )
+
+
+@on_call("all", "any")
+def octets_tested(module: Module, node: ast.Call) -> None:
+    """DST306: all(int(part) < 256 for part in text.split("."))."""
+    given = node.args[0] if node.args else None
+    if not isinstance(given, (ast.GeneratorExp, ast.ListComp)):
+        return
+    asked = {last_name(call.func) for call in ast.walk(given.elt) if isinstance(call, ast.Call)}
+    if asked & {"int", "isdigit", "isdecimal", "isnumeric"}:
+        _text_of_numbers(module, node, _split_by_dot(module, given.generators[0].iter))
+
+
+@on_call("isdigit", "isdecimal", "isnumeric")
+def digits_without_dots(module: Module, node: ast.Call) -> None:
+    """DST306: host.replace(".", "").isdigit()."""
+    inner = node.func.value if isinstance(node.func, ast.Attribute) else None
+    if not (isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr == "replace"):
+        return
+    if [constant_text(arg) for arg in inner.args[:2]] == [".", ""]:
+        _text_of_numbers(module, node, inner.func.value)
+
+
+def _text_of_numbers(module: Module, node: ast.AST, subject: ast.expr | None) -> None:
+    name = words(last_name(subject))
+    if not name & _IP_WORDS or name & _VERSION_WORDS:
+        return
+    facts = module.facts_at(node)
+    if v6_in_reach(module, node) or facts.weak_v6 or facts.brackets or facts.colons or _about_masks(module, node):
+        return
+    if facts.calls.get("len") and any(_counts_to_four(module, call) for call in facts.calls["len"]):
+        return  # the test of its length speaks
+    module.report(
+        "DST306",
+        node,
+        f"{last_name(subject)} is tested for numbers and dots: an IPv6 address is taken for a name, or refused",
+        "use ipaddress.ip_address() in a try, or dualstack.parse()",
+    )
+
+
+def _counts_to_four(module: Module, call: ast.Call) -> bool:
+    compare = module.parents.get(call)
+    return isinstance(compare, ast.Compare) and any(
+        isinstance(side, ast.Constant) and side.value == 4 for side in [compare.left, *compare.comparators]
     )
 
 
