@@ -44,8 +44,9 @@ def permits(guard: Guard, endpoint: Endpoint) -> bool:
     """Ask a guard. TypeError for one that answers with something to await: that is true, and would let everybody in."""
     answer = guard(endpoint)
     if hasattr(answer, "__await__"):
-        if hasattr(answer, "close"):
-            answer.close()  # or it warns that it was never awaited
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()  # or it warns that it was never awaited
         raise TypeError("allow takes a function that answers at once, not an async one")
     return bool(answer)
 
