@@ -11,7 +11,12 @@ MUTANTS = (
         "judge = self._networks",
     ),
     ("networks are not asked", "judge = ask if ask is not None else self._networks", "judge = ask"),
-    ("a function is shown the address of a Unix peer", "return bool(ask(who)), who", "return bool(ask(peer)), who"),
+    (
+        "a function is shown the address of a Unix peer",
+        "return permits(ask, who), who",
+        "return permits(ask, peer), who",
+    ),
+    ("something to await lets a Unix peer in", "return permits(ask, who), who", "return bool(ask(who)), who"),
     (
         "a function cannot open an abstract name",
         "        if ask is not None:\n            who",

@@ -19,11 +19,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from ipaddress import IPv4Network, IPv6Network
+    from typing import Any
 
     Guard = Callable[[Endpoint], bool]
     Allow = Guard | Iterable[str | IPv4Network | IPv6Network]
 
 __all__ = ("anyone", "guard_from", "permits", "public_only")
+
+_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE; that module is dear to import
+_NOT_ASYNC = "allow takes a function that answers at once, not an async one"
 
 
 def public_only(endpoint: Endpoint) -> bool:
@@ -40,20 +44,24 @@ def anyone(peer: object) -> bool:
     return True
 
 
-def permits(guard: Guard, endpoint: Endpoint) -> bool:
+def permits(guard: Callable[[Any], object], who: object) -> bool:
     """Ask a guard. TypeError for one that answers with something to await: that is true, and would let everybody in."""
-    answer = guard(endpoint)
+    answer = guard(who)
     if hasattr(answer, "__await__"):
         close = getattr(answer, "close", None)
         if close is not None:
             close()  # or it warns that it was never awaited
-        raise TypeError("allow takes a function that answers at once, not an async one")
+        raise TypeError(_NOT_ASYNC)
     return bool(answer)
 
 
 def guard_from(allow: Allow | None) -> Guard | None:
     """Make a guard of what ``allow=`` takes: a function, or networks such as ``["192.0.2.0/24", "2001:db8::/32"]``."""
-    if allow is None or callable(allow):
+    if allow is None:
+        return None
+    if callable(allow):
+        if getattr(getattr(allow, "__code__", None), "co_flags", 0) & _CO_COROUTINE:
+            raise TypeError(_NOT_ASYNC)
         return allow
     from ipaddress import IPv4Network, IPv6Network, ip_network
 

@@ -89,8 +89,9 @@ def connect(
     * *history*: what to remember about silent families (10 minutes, per process); None remembers nothing.
 
     Raises ConnectError, whose ``attempts`` say what happened to each address and after how long, and which is also a
-    ConnectionRefusedError, TimeoutError, PermissionError or FileNotFoundError when all agree; ResolveError for a name without addresses; AddressError for
-    what is no address; ssl.SSLError from the handshake, with a note of its address where Python has notes (3.11).
+    ConnectionRefusedError, TimeoutError, PermissionError or FileNotFoundError when all agree; ResolveError for a name
+    without addresses; AddressError for what is no address; ssl.SSLError from the handshake, with a note of its address
+    where Python has notes (3.11).
     """
     door = doors.current
     started = door.monotonic()

@@ -17,6 +17,7 @@ from socket import IPPROTO_TCP, TCP_NODELAY
 
 from .. import platforms
 from ..core.endpoint import AF_UNIX, Endpoint, IPEndpoint
+from ..core.guard import permits
 from ..core.proxy_protocol import ProxyProtocolError, decode, encode_v1, encode_v2
 from ..core.relay import BROKEN, CLIENT, CLOSE, LINGER, RESET, SHUT, TARGET, Relay
 from .loop import READ, WRITE
@@ -83,7 +84,7 @@ class Connection:
             client.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)  # what comes is passed on as it comes
         if settings.trusted is None:
             self._admit()
-        elif not settings.trusted(self.peer):
+        elif not permits(settings.trusted, self.peer):
             self._refuse("untrusted", f"{self.peer} is not among the trusted proxies (proxy_in); closed")
         else:
             self._timer = self._loop.at(self._started + settings.connect_timeout, self._greeting_late)
@@ -123,7 +124,7 @@ class Connection:
 
     def _admit(self) -> None:
         allowed = self._owner.settings.allowed
-        if allowed is not None and not allowed(self.peer):
+        if allowed is not None and not permits(allowed, self.peer):
             self._refuse("allow", f"{self.peer} is not allowed (allow); closed")
             return
         dialing = self._owner.target.dial(self._owner.settings.connect_timeout, self._dialed)

@@ -23,6 +23,7 @@ from collections import OrderedDict
 from socket import SOCK_DGRAM
 
 from ..core.endpoint import AF_UNIX, Endpoint, IPv4Endpoint, IPv6Endpoint
+from ..core.guard import permits
 from ..core.proxy_protocol import ProxyProtocolError, decode, encode_v2
 from ..errors import TruncatedError
 from .datagram import open_datagram
@@ -104,7 +105,7 @@ class Datagrams:
         header: ProxyHeader | None = None
         if self.settings.trusted is not None:
             peer = datagram.peer
-            if not self.settings.trusted(peer):
+            if not permits(self.settings.trusted, peer):
                 self.log.trouble(
                     "untrusted", f"{peer} is not among the trusted proxies (proxy_in); its datagram is dropped"
                 )
@@ -124,7 +125,7 @@ class Datagrams:
         if session is None:
             peer = (peer or datagram.peer).unmapped()
             allowed = self.settings.allowed
-            if allowed is not None and not allowed(peer):
+            if allowed is not None and not permits(allowed, peer):
                 self.log.trouble("allow", f"{peer} is not allowed (allow); its datagram is dropped")
                 return
             while len(self.sessions) >= self._most:

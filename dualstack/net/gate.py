@@ -23,7 +23,7 @@ from _thread import allocate_lock
 from .. import doors, platforms
 from ..core.credentials import PeerCredentials
 from ..core.endpoint import AF_UNIX
-from ..core.guard import guard_from
+from ..core.guard import guard_from, permits
 from ..errors import UnsupportedError
 from .log import log
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from ipaddress import IPv4Network, IPv6Network
     from socket import socket as Socket
+    from typing import Any
 
     from ..core.endpoint import Endpoint
     from .opened import Opened
@@ -46,8 +47,9 @@ class Gate:
     """Decides about each connection, and counts those it refuses."""
 
     def __init__(self, allow: AllowPeer | None) -> None:
-        self._ask = allow if callable(allow) else None
-        self._networks = None if callable(allow) else guard_from(allow)
+        guard: Callable[[Any], object] | None = guard_from(allow)  # refuses what is neither
+        self._ask = guard if callable(allow) else None
+        self._networks = None if callable(allow) else guard
         self._lock = allocate_lock()
         self.refused: int = 0
 
@@ -68,10 +70,10 @@ class Gate:
         ask = self._ask
         if one.family != AF_UNIX:
             judge = ask if ask is not None else self._networks
-            return judge is None or bool(judge(peer)), peer
+            return judge is None or permits(judge, peer), peer
         if ask is not None:
             who = credentials(connection)
-            return bool(ask(who)), who
+            return permits(ask, who), who
         if not getattr(one.endpoint, "is_abstract", False):
             return True, peer  # whoever could open the file
         who = credentials(connection)

@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 
 from dualstack import Endpoint, UnixEndpoint, public_only
-from dualstack.core.guard import guard_from
+from dualstack.core.guard import guard_from, permits
 
 
 def ip(text: str) -> Endpoint:
@@ -89,6 +89,39 @@ def test_paths_are_in_no_network():
 def test_functions_and_nothing_pass_through():
     assert guard_from(None) is None
     assert guard_from(public_only) is public_only
+
+
+async def anybody(endpoint):
+    return True
+
+
+class Anybody:
+    async def allows(self, endpoint):
+        return True
+
+
+@pytest.mark.parametrize("allow", [anybody, Anybody().allows], ids=["function", "method"])
+def test_an_async_function_is_refused_at_once(allow):
+    with pytest.raises(TypeError, match="not an async one"):
+        guard_from(allow)
+
+
+class Later:
+    """Something to await that cannot be closed."""
+
+    def __await__(self):
+        yield
+
+
+@pytest.mark.parametrize("later", [lambda: anybody(0), Later], ids=["coroutine", "future"])
+def test_something_to_await_is_no_answer(later):
+    with pytest.raises(TypeError, match="not an async one"):
+        permits(lambda endpoint: later(), UnixEndpoint("/x"))
+
+
+@pytest.mark.parametrize(("answer", "permitted"), [(True, True), (1, True), ("yes", True), (None, False), ([], False)])
+def test_any_answer_is_true_or_not(answer, permitted):
+    assert permits(lambda endpoint: answer, UnixEndpoint("/x")) is permitted
 
 
 ONE = ("10.0.0.0/8", b"10.0.0.0/8", ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fe80::/10"), True)

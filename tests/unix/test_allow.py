@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import socket
@@ -142,9 +143,30 @@ def test_a_function_that_raises_refuses_and_the_server_goes_on(verbs, run, path,
     assert f"refused a connection from unix: on unix:{path}" in caplog.text
 
 
+async def anybody(who):
+    return True
+
+
+def test_something_to_await_lets_nobody_in(verbs, run, path, caplog):
+    """It is true, so the listener must not take it for a yes."""
+
+    async def scenario():
+        listener = await verbs.open_listener(f"unix:{path}", allow=functools.partial(anybody))
+        one = client(path)
+        with pytest.raises(TimeoutError):
+            await listener.accept(timeout=0.1)
+        assert ended(one)
+        assert listener.refused == 1
+        listener.close()
+
+    run(scenario())
+    assert "not an async one" in caplog.text
+
+
 def test_what_is_no_rule_is_said_before_anything_is_opened(verbs, run, path):
     async def scenario():
-        for allow, kind in ((["10.0.0.1/8"], ValueError), ("10.0.0.0/8", TypeError), (7, TypeError)):
+        wrong = ((["10.0.0.1/8"], ValueError), ("10.0.0.0/8", TypeError), (7, TypeError), (anybody, TypeError))
+        for allow, kind in wrong:
             with pytest.raises(kind):
                 await verbs.open_listener(f"unix:{path}", allow=allow)
             assert not os.path.lexists(path)
