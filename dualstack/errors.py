@@ -142,10 +142,11 @@ class ListenError(OSError):
     errors: tuple[tuple[object, BaseException], ...]
 
     def __new__(cls, code: int, message: str, errors: Sequence[tuple[object, BaseException]] = ()) -> ListenError:
-        kind: type[ListenError] = cls
+        kind: Any = cls
         if cls is ListenError:
             kind = {EACCES: DeniedListenError, EPERM: DeniedListenError, ENOENT: NoFileListenError}.get(code, cls)
-        return super().__new__(kind, code, message)
+        made: ListenError = super().__new__(kind, code, message)
+        return made
 
     def __init__(self, code: int, message: str, errors: Sequence[tuple[object, BaseException]] = ()) -> None:
         super().__init__(code, message)

@@ -19,7 +19,7 @@ from ..net.conductor import Settings
 from ..net.connect import Telling, history, lone_failure, plain, read, target_of, tls_name, ways_of
 from ..net.names import prepare, timed_out
 from ..net.resolve import Answers, found, in_order
-from ..net.sunpath import FIRST_PAUSE, LONGEST_PAUSE, QUEUE_FULL
+from ..net.sunpath import FIRST_PAUSE, LONGEST_PAUSE, QUEUE_FULL, refusal
 from ..platforms.words import os_error
 from .backend import AsyncioBackend, current
 from .inbox import AsyncioInbox, TrioInbox
@@ -130,7 +130,7 @@ async def _connect_unix(backend: Backend, ways: Ways, endpoint: Endpoint, settin
                 await backend.sleep(pause if left is None else min(pause, left))
                 pause = min(2 * pause, LONGEST_PAUSE)
             if code:
-                raise os_error(code)
+                raise refusal(door, endpoint, code)
             ways.check(sock, endpoint)
         except BaseException:
             sock.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 
-from ..core.delays import check_wait
+from ..core.delays import check_timeout
 from ..core.endpoint import IPEndpoint
 from ..net.datagram import open_read, read_arguments, to_look_up
 from .backend import AsyncioBackend, current
@@ -200,7 +200,7 @@ class AsyncDatagramSocket:
         strict: bool | None,
     ) -> Datagram:
         sock, waiting = self._sock, self._waiting
-        check_wait(timeout)
+        timeout = check_timeout(timeout)
         await waiting.enter()
         waited = False
         deadline: float | None = None

@@ -11,7 +11,7 @@ readiness, an accept stays pending between calls; what it took goes to the next 
 from __future__ import annotations
 
 from .. import doors
-from ..core.delays import check_wait
+from ..core.delays import check_timeout
 from ..core.endpoint import IPEndpoint
 from ..net.listen import Opener, gate_of, needs_lookup, read_addresses
 from ..net.listener import Listener
@@ -58,6 +58,10 @@ async def open_listener(
     connections are wrapped as non-blocking ``SSLSocket``; asyncio programs that want streams use ``start_server``.
     """
     backend = current()
+    if tls is not None:
+        from ..net.tls import check_server_context
+
+        check_server_context(tls)
     addresses = read_addresses(host, port)
     resolved = {}
     for address in addresses:
@@ -131,7 +135,7 @@ class AsyncListener:
 
         Raises TimeoutError, OSError EBADF once the listener is closed, and what ``Listener.accept`` raises.
         """
-        check_wait(timeout)
+        timeout = check_timeout(timeout)
         monotonic = self._listener.world.monotonic
         deadline = None if timeout is None else monotonic() + timeout
         if self._backend.name == "trio" or self._streak >= _FAIR:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from errno import ETIMEDOUT
 from functools import partial
 
+from ..net.log import log
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -60,10 +62,8 @@ class Server:
             if hasattr(connection, "do_handshake"):
                 await handshake(self._backend, connection, self._handshake_timeout)
             await self._handler(connection, peer)
-        except Exception:  # whatever a handler raises is logged; it must not end the others
-            from logging import getLogger
-
-            getLogger("dualstack").exception("handler for %s", peer)
+        except Exception:  # noqa: BLE001 - whatever a handler raises is logged; it must not end the others
+            log().exception("handler for %s", peer)
 
     def _release(self, connection: Socket) -> None:
         connection.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from ..net.log import log
 from .listen import AsyncListener, open_listener
 
 TYPE_CHECKING = False
@@ -109,10 +110,8 @@ class StreamServer:
             return
         error = task.exception()
         if error is not None:  # a client that breaks its handshake is its own problem, and worth a line
-            from logging import getLogger
-
             connection.close()
-            getLogger("dualstack").warning("handshake on %s: %s", self.listener, error)
+            log().warning("handshake on %s: %s", self.listener, error)
 
     def close(self) -> None:
         """Stop listening; open connections go on."""

@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"dualstack {args.command}: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        if _reader_left(error):
+        if sys.stdout is not None and _reader_left(error):
             # Python would complain again at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         else:

@@ -8,7 +8,6 @@ __all__ = (
     "RESOLUTION_DELAY_SECONDS",
     "check_delays",
     "check_timeout",
-    "check_wait",
 )
 
 RESOLUTION_DELAY_SECONDS = 0.05
@@ -43,9 +42,3 @@ def check_timeout(timeout: float | None) -> float | None:
     except TypeError:
         raise TypeError(f"timeout is a number of seconds or None, not {timeout!r}") from None
     raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout!r}")
-
-
-def check_wait(timeout: float | None) -> None:
-    """Refuse what is no time to wait. Below 0 is one: what is left of a deadline. NaN is none, and ends event loops."""
-    if timeout is not None and timeout != timeout:
-        raise ValueError(f"timeout is a number of seconds or None, not {timeout!r}")

@@ -140,7 +140,7 @@ class Interfaces(Sequence["Interface"]):
         if not isinstance(host, str | bytes):
             if not hasattr(host, "packed"):
                 raise TypeError(f"an address is text, bytes, an ipaddress object or an endpoint, not {host!r}")
-            host = host.host if hasattr(host, "host") else str(host)
+            host = str(getattr(host, "host", host))
         if isinstance(host, bytes) and host[:12] == _MAPPED:
             host = host[12:]
         for address in self._every():

@@ -23,7 +23,7 @@ import selectors
 from _thread import get_ident
 
 from .. import platforms
-from ..core.delays import LONGEST_SECONDS
+from ..core.delays import check_timeout
 from ..core.endpoint import Endpoint
 from ..errors import TruncatedError
 from .datagram_base import closed
@@ -252,6 +252,7 @@ class DatagramSocket(Groups):
         """Try, wait until something is there, try again; *error* is what the first try already met."""
         if error is not None and error.errno not in _WOULD_BLOCK and not self._skips(error, self._channels[0]):
             raise error
+        timeout = check_timeout(timeout)
         deadline: float | None = None
         while True:
             if self._closing:
@@ -265,7 +266,7 @@ class DatagramSocket(Groups):
                     deadline = now + timeout
                 if now >= deadline:
                     raise TimeoutError(errno.ETIMEDOUT, f"no datagram within {timeout:g} s")
-                self._readable().select(min(deadline - now, LONGEST_SECONDS))
+                self._readable().select(deadline - now)
             else:
                 self._readable().select()
 
@@ -375,17 +376,18 @@ class DatagramSocket(Groups):
 
         *error* is what a first try already met.
         """
-        deadline = None if timeout is None else self._world.monotonic() + timeout
         if error is None:
             try:
                 return int(channel.sendmsg((data,), control, 0, raw))
             except OSError as failure:
                 error = failure
         _must_be_full(error, channel, data, peer, source)
+        timeout = check_timeout(timeout)
+        deadline = None if timeout is None else self._world.monotonic() + timeout
         waiter: selectors.BaseSelector | None = None
         try:
             while True:
-                left = None if deadline is None else min(deadline - self._world.monotonic(), LONGEST_SECONDS)
+                left = None if deadline is None else deadline - self._world.monotonic()
                 if left is not None and left <= 0:
                     raise TimeoutError(errno.ETIMEDOUT, f"no room to send to {peer} within {timeout:g} s")
                 if waiter is None:

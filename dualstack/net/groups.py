@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.multicast import read_group
 from .datagram_base import DatagramBase, closed
+from .log import log
 from .multicast import Memberships, sending
 from .sending import as_host
 
@@ -96,9 +97,7 @@ class Groups(DatagramBase):
                 except OSError as error:  # no descriptor left to look at the interfaces with, for one
                     if self._closing:
                         return
-                    from logging import getLogger
-
-                    getLogger("dualstack").warning("%r could not follow the interfaces: %s", self, error)
+                    log().warning("%r could not follow the interfaces: %s", self, error)
                     self._world.sleep(_PAUSE_SECONDS)
 
         self._world.start_daemon(run, "dualstack-follow-groups")

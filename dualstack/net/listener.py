@@ -23,6 +23,7 @@ from _thread import RLock
 
 from .. import platforms
 from ..core.accept import IGNORE, RAISE, AcceptPolicy
+from ..core.delays import check_timeout
 from ..core.endpoint import Endpoint, IPEndpoint, IPv4Endpoint, IPv6Endpoint, from_peer
 from .log import log
 from .opened import Opened, close_all, is_v6only
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ("Listener",)
 
-_LONGEST = 1e6  # seconds of one wait: poll and epoll count milliseconds in 32 bits
 _LOOK_AGAIN = 0.5  # seconds between two looks at the list of sockets, where the selector does not see it change
 _FAIR = 16  # accepts from one socket before the others are looked at
 
@@ -229,14 +229,13 @@ class Listener:
         return self._finish(connection, one, sockaddr)
 
     def _wait_and_accept(self, timeout: float | None) -> tuple[Socket, Endpoint]:
-        if timeout is not None and not timeout >= 0:  # NaN among others, a deadline that never comes
-            raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout!r}")
+        timeout = check_timeout(timeout)
         now = self._world.monotonic
         deadline = None if timeout is None else now() + timeout
         selector = self._watch_when_possible(timeout, deadline)
         self.check_open()  # a signal handler may have closed it while there was no wake-up socket yet
         while True:
-            remaining = None if deadline is None else min(max(0.0, deadline - now()), _LONGEST)
+            remaining = None if deadline is None else max(0.0, deadline - now())
             if self._at_close is not None and not hasattr(selector, "fileno"):
                 # poll and select see only the sockets they were given at the call, and followed ones come later.
                 remaining = _LOOK_AGAIN if remaining is None else min(remaining, _LOOK_AGAIN)

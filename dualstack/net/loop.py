@@ -18,6 +18,7 @@ from errno import EMFILE
 
 from .. import platforms
 from ..core.deadlines import Deadlines
+from .log import log
 from .mailbox import Mailbox
 
 TYPE_CHECKING = False
@@ -115,9 +116,7 @@ class Loop:
                     self._crashed(call)
 
     def _crashed(self, call: object) -> None:
-        from logging import getLogger
-
-        getLogger("dualstack").exception("a callback of the forwarder failed")
+        log().exception("a callback of the forwarder failed")
         tell = getattr(getattr(getattr(call, "func", call), "__self__", None), "crashed", None)
         if tell is not None:
             tell()

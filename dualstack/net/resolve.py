@@ -55,8 +55,6 @@ def resolve(
     without addresses or a resolver without an answer, ValueError for a negative *timeout*. A family whose look-up
     fails is left out when the other has addresses.
     """
-    if timeout is not None and not timeout >= 0:
-        raise ValueError(f"timeout must be 0 or more seconds, or None, not {timeout!r}")
     door = doors.current
     timeout = check_timeout(timeout)
     question = prepare(door, host, port, family, type, passive)

@@ -87,14 +87,12 @@ def source_for(
 
 
 def _destination(destination: str | IPv4Address | IPv6Address | Endpoint, port: int) -> IPEndpoint:
-    if not isinstance(destination, Endpoint) and hasattr(destination, "packed"):
-        destination = str(destination)  # of ipaddress, which need not be imported to know it
-    if isinstance(destination, str):
-        kind = IPv6Endpoint if ":" in destination else IPv4Endpoint
-        found: Endpoint = kind(destination, port)
+    if isinstance(destination, Endpoint):
+        found = destination.unmapped()
     else:
-        found = destination
-    found = found.unmapped() if isinstance(found, IPEndpoint) else found
+        text = str(destination) if hasattr(destination, "packed") else destination  # ipaddress need not be imported
+        kind = IPv6Endpoint if ":" in text else IPv4Endpoint
+        found = kind(text, port).unmapped()
     if not isinstance(found, IPEndpoint):
         raise AddressError(str(found), 0, "not an IP address")
     return found

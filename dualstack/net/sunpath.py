@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from ..core.endpoint_unix import UnixEndpoint
     from ..doors import Doors
 
-__all__ = ("FIRST_PAUSE", "LONGEST_PAUSE", "O_PATH", "QUEUE_FULL", "ShortPath", "absolute", "connect", "connect_ex")
+__all__ = (
+    "FIRST_PAUSE",
+    "LONGEST_PAUSE",
+    "O_PATH",
+    "QUEUE_FULL",
+    "ShortPath",
+    "absolute",
+    "connect",
+    "connect_ex",
+    "refusal",
+)
 
 O_PATH = getattr(os, "O_PATH", 0o10000000)  # Linux only, as is the code that uses it; PyPy lacks the name
 QUEUE_FULL = (EAGAIN, EWOULDBLOCK)  # what a Unix connect answers then on Linux; BSD and Windows refuse
@@ -126,7 +136,7 @@ def connect_ex(door: Doors, sock: Socket, endpoint: Endpoint) -> int:
         return error.errno or ENOENT
 
 
-def failure(door: Doors, endpoint: Endpoint, code: int) -> OSError:
+def refusal(door: Doors, endpoint: Endpoint, code: int) -> OSError:
     """The exception for the errno of a connect: the kernel refuses for a file or a directory as for a dead socket."""
     error = os_error(code)
     if code == ECONNREFUSED and endpoint.sockaddr[:1] not in ("\0", b"\0"):
@@ -154,7 +164,7 @@ def connect(door: Doors, sock: Socket, endpoint: Endpoint, deadline: float | Non
     pause = FIRST_PAUSE
     while code:
         if code not in QUEUE_FULL:
-            raise failure(door, endpoint, code)
+            raise refusal(door, endpoint, code)
         if deadline is not None:
             left = deadline - door.monotonic()
             if left <= 0:

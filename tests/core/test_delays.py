@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dualstack.core.delays import LONGEST_SECONDS, check_timeout, check_wait
+from dualstack.core.delays import LONGEST_SECONDS, check_timeout
 
 NAN = float("nan")
 
@@ -34,10 +34,3 @@ def test_what_no_deadline_can_be_made_of(timeout):
 def test_what_is_no_number(timeout):
     with pytest.raises(TypeError, match="a number of seconds or None"):
         check_timeout(timeout)
-
-
-def test_waiting_for_less_than_nothing_is_not_waiting():
-    for timeout in (None, 0, 1.5, -1, float("inf"), float("-inf")):
-        check_wait(timeout)
-    with pytest.raises(ValueError, match="not nan"):
-        check_wait(NAN)

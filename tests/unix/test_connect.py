@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -93,6 +94,9 @@ def test_what_is_no_socket_is_told(path, make, says):
     make(path)
     with pytest.raises(ConnectionRefusedError) as caught:
         dualstack.connect(f"unix:{path}", timeout=5)
+    assert f"Connection refused: {says}" in str(caught.value)
+    with pytest.raises(ConnectionRefusedError) as caught:
+        asyncio.run(dualstack.aio.connect(f"unix:{path}", timeout=5))
     assert f"Connection refused: {says}" in str(caught.value)
     (os.rmdir if os.path.isdir(path) else os.unlink)(path)
 
