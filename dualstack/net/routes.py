@@ -90,7 +90,7 @@ def _destination(destination: str | IPv4Address | IPv6Address | Endpoint, port: 
     if isinstance(destination, Endpoint):
         found = destination.unmapped()
     else:
-        text = str(destination) if hasattr(destination, "packed") else destination  # ipaddress need not be imported
+        text = str(destination)  # of an ipaddress object, too
         kind = IPv6Endpoint if ":" in text else IPv4Endpoint
         found = kind(text, port).unmapped()
     if not isinstance(found, IPEndpoint):
