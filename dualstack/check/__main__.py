@@ -9,7 +9,7 @@ from .cli import main
 
 if __name__ == "__main__":
     try:
-        status = main()
+        status: int = main()
     except OSError:  # nobody reads any more, as in | head; Python would complain again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1

@@ -666,7 +666,9 @@ def test_settings_of_another_type_open_nothing(world, keywords, match):
 
 @pytest.mark.parametrize("timeout", [float("inf"), 1e7, 1e300])
 @pytest.mark.parametrize("host", ["127.0.0.1", "build", "name.example"])
-@pytest.mark.parametrize("keywords", [{}, {"trace": lambda event: None}, {"attempt_delay": None}], ids=str)
+@pytest.mark.parametrize(
+    "keywords", [{}, {"trace": lambda event: None}, {"attempt_delay": None}], ids=["plain", "trace", "in turn"]
+)
 def test_a_timeout_that_no_system_call_takes_is_none(timeout, host, keywords):
     class Names(doors.Doors):
         def getaddrinfo(self, host, port, family, *rest):
