@@ -154,12 +154,16 @@ class Doors:
         try:
             return socket.if_nametoindex(name)
         except OSError as error:
+            index = platforms.current.index_of(name)
+            if index is not None:
+                return index
             # CPython raises OSError("no interface with this name") without an errno.
             raise OSError(error.errno or errno.ENODEV, f"no interface named {name!r}") from None
 
     def if_indextoname(self, index: int) -> str:
         """Turn an interface index into its name; OSError when there is none."""
-        return socket.if_indextoname(index)
+        name = platforms.current.name_of(index)
+        return socket.if_indextoname(index) if name is None else name
 
     # ------------------------------------------------------------------ files (Unix sockets)
 

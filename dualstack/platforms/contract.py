@@ -224,6 +224,14 @@ class Platform:
         """Read one interface by name, at a cost that does not grow with the others if the system can; or None."""
         return self.interfaces().get(name)
 
+    def index_of(self, name: str) -> int | None:
+        """The index behind a *name* that if_nametoindex(3) does not know here; None when there is none."""
+        return None
+
+    def name_of(self, index: int) -> str | None:
+        """The name of an interface in ``interfaces``, where if_indextoname(3) tells another one; else None."""
+        return None
+
     def routes(self) -> list[Route]:
         """Read the default routes of all tables in the system's order, and others to address zero if it is cheap."""
         raise UnsupportedError("listing routes", self.name)

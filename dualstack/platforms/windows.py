@@ -132,6 +132,15 @@ class Windows(Platform):
 
         return read_interfaces()
 
+    # The C functions know names such as "ethernet_32769" alone; people see "Ethernet", programs also the GUID.
+
+    def index_of(self, name: str) -> int | None:
+        nic = self.interfaces().get(name)
+        return None if nic is None else nic.index
+
+    def name_of(self, index: int) -> str | None:
+        return next((nic.name for nic in self.interfaces() if nic.index == index), None)
+
     def routes(self) -> list[Route]:
         from .windows_interfaces import read_routes
 

@@ -82,6 +82,7 @@ class Hello(http.server.BaseHTTPRequestHandler):
         super().address_string()  # what the log would print
 
 
+@pytest.mark.wine_skip("af-unix")
 def test_a_list_of_pairs(unix_path):
     """What the standard library takes for one address, several times."""
     with running(servers.TCPServer([("127.0.0.1", 0), ("::1", 0, 0, 0), f"unix:{unix_path}"], Echo)) as server:

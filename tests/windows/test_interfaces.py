@@ -12,6 +12,7 @@ import sys
 import pytest
 
 import dualstack
+from dualstack import doors
 
 
 def under_wine() -> bool:
@@ -82,3 +83,13 @@ def test_a_listener_on_an_interface():
     (nic,) = [nic for nic in dualstack.interfaces() if nic.is_loopback]
     with dualstack.open_listener(f"%{nic.name}", 0) as listener:
         assert {endpoint.host for endpoint in listener.endpoints} == {"127.0.0.1", "::1"}
+
+
+def test_the_names_that_interfaces_have_here_are_names_everywhere():
+    """if_nametoindex of the C library knows "ethernet_32769" alone."""
+    for nic in dualstack.interfaces():
+        for name in (nic.name, *nic.alternative_names):
+            assert doors.current.if_nametoindex(name) == nic.index
+        assert doors.current.if_indextoname(nic.index) == nic.name
+    with pytest.raises(OSError, match="no interface named 'none of these'"):
+        doors.current.if_nametoindex("none of these")
