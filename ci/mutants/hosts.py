@@ -9,5 +9,7 @@ MUTANTS = (
     ("names have a case", "name not in [word.lower() for word in words[1:]]", "name not in words[1:]"),
     ("tabs separate nothing", 'bytes.maketrans(b"\\t\\v\\f\\r", b"    ")', 'bytes.maketrans(b"\\v\\f\\r", b"   ")'),
     ("zones are lower case", "self._data[start:end]", "self._folded[start:end]"),
+    ("nothing is remembered", "if found is None:", "if True:"),
+    ("what is remembered grows for ever", "if len(self._found) >= _REMEMBERED:", "if False:"),
     ("localhost is what the file says", 'if name == "localhost" or ', "if "),
 )

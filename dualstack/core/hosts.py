@@ -17,13 +17,17 @@ __all__ = ("Hosts", "files_come_first")
 _BLANKS = bytes.maketrans(b"\t\v\f\r", b"    ")
 
 
-class Hosts:
-    """A hosts file; ``get`` finds the addresses of a name."""
+_REMEMBERED = 1024  # names
 
-    __slots__ = ("_data", "_folded")
+
+class Hosts:
+    """A hosts file; ``get`` finds the addresses of a name, and remembers them."""
+
+    __slots__ = ("_data", "_folded", "_found")
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._found: dict[str, tuple[str, ...]] = {}
         self._folded = data.lower().translate(_BLANKS)  # as long as the data: a place in one is a place in the other
 
     def get(self, name: str) -> tuple[str, ...]:
@@ -32,7 +36,14 @@ class Hosts:
         Lines that cannot be read are skipped. A name that is not ASCII is left to the resolver, and ``localhost`` means
         loopback whatever the file says (RFC 6761 section 6.3).
         """
-        name = name.lower()
+        found = self._found.get(name)
+        if found is None:
+            if len(self._found) >= _REMEMBERED:
+                self._found = {}
+            found = self._found[name] = self._search(name.lower())
+        return found
+
+    def _search(self, name: str) -> tuple[str, ...]:
         if name == "localhost" or name.endswith(".localhost") or not name.isascii():
             return ()
         folded = self._folded

@@ -15,7 +15,6 @@ from _socket import AF_INET6, SO_ERROR, SOCK_STREAM, SOL_SOCKET
 
 from .. import platforms
 from ..core.endpoint import AF_UNIX, Endpoint, IPEndpoint, IPv4Endpoint, IPv6Endpoint
-from ..core.guard import permits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,8 +111,7 @@ class Ways:
 
         Raises NotTried for an endpoint that may not be tried, or OSError.
         """
-        guard = self.guard
-        if guard is not None and not permits(guard, endpoint):
+        if self.guard is not None and not self._permits(endpoint):
             from ..core.report import NotTried
 
             raise NotTried(errno.EACCES, "not allowed (allow=)")
@@ -184,8 +182,13 @@ class Ways:
             local = sock.getsockname()
             if local[1] == endpoint.port and local[0] == endpoint.sockaddr[0]:
                 raise SelfConnected
-        if self.guard is not None and not permits(self.guard, Endpoint.peer(sock).unmapped()):
+        if self.guard is not None and not self._permits(Endpoint.peer(sock).unmapped()):
             raise PermissionError(errno.EACCES, "the peer it ended up at is not allowed (allow=)")
+
+    def _permits(self, endpoint: Endpoint) -> bool:
+        from ..core.guard import permits  # late: most connects have no guard
+
+        return self.guard is None or permits(self.guard, endpoint)
 
 
 def outcome(sock: Socket) -> OSError | None:

@@ -18,7 +18,6 @@ from ..core.address import Address, from_host
 from ..core.endpoint import IPEndpoint, IPv4Endpoint, IPv6Endpoint
 from ..core.plan import Bind, Failed, PlanFailed, Request, bind_plan
 from ..errors import ListenError, UnsupportedError
-from .listener import Listener
 from .opened import Opened, close_all
 
 TYPE_CHECKING = False
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from ..core.options import SocketOptions
     from ..doors import Doors
     from .gate import AllowPeer, Gate
+    from .listener import Listener
 
     #: What open_listener takes as a host.
     Host = str | os.PathLike[str] | os.PathLike[bytes] | Address | Endpoint | None
@@ -91,6 +91,8 @@ def open_listener(
     Raises ListenError, whose ``errors`` say what happened at each address; AddressError for what cannot be read;
     ResolveError for names; UnsupportedError for what this system does not have. ip(7), ipv6(7), RFC 3493 5.3.
     """
+    from .listener import Listener  # late: half of what importing this module would cost
+
     addresses = read_addresses(host, port)
     world = doors.current
     if tls is not None:

@@ -14,7 +14,7 @@ HOSTS = b"""\
 192.0.2.7 Build.Example build
 2001:db8::7   build.example
 192.0.2.7 build   # twice
-fe80::1%eth0 router
+fe80::1%Eth0 router
 300.0.2.1 broken
 127.1 short
 192.0.2.9
@@ -32,7 +32,7 @@ fe80::1%eth0 router
         ("build.example", ("192.0.2.7", "2001:db8::7")),
         ("BUILD.example", ("192.0.2.7", "2001:db8::7")),
         ("build", ("192.0.2.7",)),  # once, though it stands on two lines
-        ("router", ("fe80::1%eth0",)),
+        ("router", ("fe80::1%Eth0",)),
         ("good_name", ("192.0.2.10",)),
         ("localhost", ()),  # not what the file says: RFC 6761
         ("db.localhost", ()),
@@ -78,6 +78,23 @@ def by_the_line(text: str, name: str) -> tuple[str, ...]:
 @given(st.lists(words, max_size=30).map(" ".join), names.filter(lambda name: name != "localhost"))
 def test_finding_a_name_is_reading_every_line(text: str, name: str) -> None:
     assert Hosts(text.encode()).get(name) == by_the_line(text, name)
+
+
+def test_a_name_is_searched_for_once_and_a_thousand_are_remembered() -> None:
+    class Counting(Hosts):
+        searched: list[str] = []  # noqa: RUF012 - of this test alone
+
+        def _search(self, name: str) -> tuple[str, ...]:
+            self.searched.append(name)
+            return super()._search(name)
+
+    hosts = Counting(HOSTS)
+    assert [hosts.get(name) for name in ("build", "absent") * 2] == [("192.0.2.7",), ()] * 2
+    assert hosts.searched == ["build", "absent"]
+    for number in range(1023):
+        hosts.get(f"n{number}")
+    assert hosts.get("build") == ("192.0.2.7",)
+    assert hosts.searched.count("build") == 2
 
 
 @given(st.binary(), st.text())
