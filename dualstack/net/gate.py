@@ -57,7 +57,7 @@ class Gate:
         """Whether a fresh connection from *peer* may stay; the caller closes it otherwise."""
         try:
             admitted, who = self._decide(connection, one, peer)
-        except Exception:  # noqa: BLE001  # the caller's function: a fault in it keeps one client out, and does not end accept
+        except Exception:  # noqa: BLE001 - the caller's function: a fault in it keeps one client out, and does not end accept
             log().exception("allow for %s on %s", peer, one.endpoint)
             admitted, who = False, peer
         if not admitted:

@@ -93,7 +93,7 @@ class Server:
             with connection:
                 if self._handshake(connection, peer):
                     self._handler(connection, peer)
-        except Exception:  # noqa: BLE001  # whatever a handler raises is logged; it must not end the others
+        except Exception:  # noqa: BLE001 - whatever a handler raises is logged; it must not end the others
             log().exception("handler for %s", peer)
         finally:
             with self._idle:

@@ -14,7 +14,8 @@ This test reads the tables of the running Python for all of our functions; it ca
 is not here.
 
 Left out: coroutines, since asyncio and trio turn Ctrl-C into a cancellation at an ``await``; ``check/`` and ``cli/``,
-whose process ends with it; handlers that name the exceptions they want, since an interrupt is none of them.
+whose process ends with it; ``testing/``, where nothing is real; handlers that name the exceptions they want, since an
+interrupt is none of them.
 """
 
 from __future__ import annotations

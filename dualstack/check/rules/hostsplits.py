@@ -13,6 +13,8 @@ from dualstack.check.twins import v6_in_reach
 
 __all__ = ()
 
+_FALL_APART = ": '[::1]:80' and '::1' fall apart"
+_INSTEAD = "use urllib.parse.urlsplit('//' + text) for .hostname and .port, or dualstack.parse(text, default_port)"
 _HARDWARE = {"mac", "hwaddr", "ether", "hw", "lladdr", "macaddr", "macaddress", "bssid", "oui", "wwn", "wwpn"}
 # Words that also name other things written with a colon: module:attribute, prefix:node, name:target.
 _WEAK = {
@@ -42,18 +44,9 @@ def split_at_colon(module: Module, node: ast.Call) -> None:
     if constant_text(receiver) is not None:
         return
     method = node.func.attr
-    facts = module.facts_at(node)
     about = _about(module, node, receiver, method)
-    if about is None:
-        return
-    if facts.brackets or facts.weak_v6 or _counts_colons(module, node) or v6_in_reach(module, node, named=False):
-        return
-    module.report(
-        "DST502",
-        node,
-        f"{about} is cut at a colon: '[::1]:80' and '::1' fall apart",
-        "use urllib.parse.urlsplit('//' + text) for .hostname and .port, or dualstack.parse(text, default_port)",
-    )
+    if about is not None:
+        _report_cut(module, node, f"{about} is cut at a colon")
 
 
 def _about(module: Module, node: ast.Call, receiver: ast.expr, method: str) -> str | None:
@@ -287,14 +280,14 @@ def cut_by_position(module: Module, node: ast.Call) -> None:
         for inner in ast.walk(module.function(node))
     ):
         return
-    if facts.brackets or facts.weak_v6 or _counts_colons(module, node) or v6_in_reach(module, node, named=False):
-        return
-    module.report(
-        "DST502",
-        node,
-        f"{last_name(receiver)} is cut at its first colon: '[::1]:80' and '::1' fall apart",
-        "use urllib.parse.urlsplit('//' + text) for .hostname and .port, or dualstack.parse(text, default_port)",
-    )
+    _report_cut(module, node, f"{last_name(receiver)} is cut at its first colon")
+
+
+def _report_cut(module: Module, node: ast.Call, what: str) -> None:
+    """Report it, unless the same function looks after IPv6 addresses."""
+    facts = module.facts_at(node)
+    if not (facts.brackets or facts.weak_v6 or _counts_colons(module, node) or v6_in_reach(module, node, named=False)):
+        module.report("DST502", node, f"{what}{_FALL_APART}", _INSTEAD)
 
 
 # (?P<host>[^:]+):(?P<port>\\d+) : the names say what is matched, the first class that it ends at a colon.
@@ -314,9 +307,4 @@ def matched(module: Module, node: ast.Constant) -> None:
     facts = module.facts_at(node)
     if facts.brackets or v6_in_reach(module, node, named=False):
         return
-    module.report(
-        "DST502",
-        node,
-        "this pattern ends the host at its first colon: '[::1]:80' and '::1' fall apart",
-        "use urllib.parse.urlsplit('//' + text) for .hostname and .port, or dualstack.parse(text, default_port)",
-    )
+    module.report("DST502", node, f"this pattern ends the host at its first colon{_FALL_APART}", _INSTEAD)
